@@ -1,0 +1,86 @@
+"""The command line: one module a command; each parses, calls one function and prints.
+
+Commands are imported when they are called, so that ``trackbench --help`` stays quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Final
+
+import click
+
+from trackbench import __version__
+from trackbench.errors import TrackbenchError
+
+__all__ = ["COMMANDS", "app", "main"]
+
+COMMANDS: Final = {
+    "run": "Score segmenters, matchers and labelers on a dataset.",
+    "list": "List plugins, datasets and protocols.",
+}
+"""Name of each command's module in this package, and its line in the help."""
+
+
+class _LazyGroup(click.Group):
+    """Imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"trackbench.cli.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            if near:
+                error.message += f" Did you mean {near[0]!r}?"
+            raise
+
+
+@click.command(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="trackbench")
+def app() -> None:
+    r"""Compare, train and use neuron matchers for whole-brain imaging of C. elegans.
+
+    \b
+    Start here:
+      trackbench run                    score the default matchers on the embedded worms
+      trackbench run --matchers cpd,nearest --dataset neuropal --data-dir DIR
+      trackbench list                   what is installed
+    """
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line and its exit code."""
+    try:
+        code = app.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("trackbench: interrupted", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except TrackbenchError as error:
+        click.echo(f"trackbench: {error}", err=True)
+        sys.exit(error.exit_code)
+    sys.exit(code if isinstance(code, int) else 0)

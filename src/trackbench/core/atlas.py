@@ -1,0 +1,152 @@
+"""A statistical atlas: for each neuron name the mean and covariance of its position and color.
+
+The atlas frame is anatomical: axis order z, y, x = left to right, dorsal to ventral, anterior to
+posterior, in micrometres, with the anatomy's handedness. It comes from the labeled worms alone,
+by generalized Procrustes analysis (Gower 1975) over the names that they share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trackbench.core.geometry import AffineMap, FloatArray, fit_affine, fit_rigid
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+ALIGN_RIDGE_UM2 = 4.0
+"""Pull of the affine fit towards the rigid one, against a shortest variance of about 40 µm²."""
+
+
+@dataclass(frozen=True, eq=False)
+class NamedPoints:
+    """One labeled worm as the atlas fit takes it.
+
+    Parameters
+    ----------
+    zyx_um : ndarray, (n, 3)
+        With the anatomy's handedness (a mirrored recording has one axis negated).
+    index : ndarray of int, (n,)
+        Position of each neuron's name in the list of names, -1 where unlabeled.
+    color : ndarray, (n, c), or None
+        Normalised colors.
+    """
+
+    zyx_um: FloatArray
+    index: NDArray[np.int64]
+    color: FloatArray | None = None
+
+    @property
+    def named(self) -> NDArray[np.int64]:
+        """Rows that carry a name."""
+        return np.flatnonzero(self.index >= 0)
+
+
+def align_to_means(worm: NamedPoints, means: FloatArray, *, ridge: float) -> AffineMap:
+    """Fit the affine map from a labeled worm to the means of its names.
+
+    Parameters
+    ----------
+    worm : NamedPoints
+    means : ndarray, (k, 3)
+        NaN rows (names without a mean) are left out.
+    ridge : float
+        As in `fit_affine`; infinite gives a rigid fit.
+    """
+    rows = worm.named
+    rows = rows[np.isfinite(means[worm.index[rows], 0])]
+    source, target = worm.zyx_um[rows], means[worm.index[rows]]
+    return fit_rigid(source, target) if np.isinf(ridge) else fit_affine(source, target, ridge=ridge)
+
+
+def procrustes_means(
+    worms: Sequence[NamedPoints],
+    name_count: int,
+    *,
+    rounds: int = 8,
+    ridge: float = ALIGN_RIDGE_UM2,
+) -> FloatArray:
+    """Mean position of every name, in the frame of the worm with most names.
+
+    Parameters
+    ----------
+    worms : sequence of NamedPoints
+    name_count : int
+    rounds : int
+        Rounds of {align every worm to the means, average}; the first half aligns rigidly.
+    ridge : float
+        Of the affine alignment, µm².
+
+    Returns
+    -------
+    ndarray, (name_count, 3)
+        NaN for names that no worm carries. The size and shape are held at the mean over worms,
+        so the affine fits cannot shrink the atlas.
+    """
+    first = max(worms, key=lambda worm: len(worm.named))
+    means = np.full((name_count, 3), np.nan)
+    means[first.index[first.named]] = first.zyx_um[first.named]
+    for turn in range(rounds):
+        pull = np.inf if turn < rounds // 2 else ridge
+        maps = [align_to_means(worm, means, ridge=pull) for worm in worms]
+        moved = [fit(worm.zyx_um) for fit, worm in zip(maps, worms, strict=True)]
+        means = mean_by_name(moved, worms, name_count)
+        stretch = np.mean([_stretch(fit.matrix) for fit in maps], axis=0)
+        means = means @ np.linalg.inv(stretch).T
+    return means - np.nanmedian(means, axis=0)
+
+
+def mean_by_name(
+    values: Sequence[FloatArray], worms: Sequence[NamedPoints], name_count: int
+) -> FloatArray:
+    """Average the rows of every worm by name; (name_count, d), NaN where no worm has the name."""
+    total = np.zeros((name_count, values[0].shape[1]))
+    count = np.zeros((name_count, 1))
+    for rows, worm in zip(values, worms, strict=True):
+        np.add.at(total, worm.index[worm.named], rows[worm.named])
+        np.add.at(count, worm.index[worm.named], 1.0)
+    with np.errstate(invalid="ignore"):
+        return np.where(count > 0, total / count, np.nan)
+
+
+def anatomical_rotation(means: FloatArray, names: Sequence[str]) -> FloatArray:
+    """Rotation whose rows are left-right, dorsal-ventral and anterior-posterior.
+
+    Left-right is the mean difference of the left and right members of the paired names,
+    anterior-posterior the longest principal axis, from the pharyngeal I neurons towards the
+    retrovesicular ganglion; dorsal-ventral completes a frame of the anatomy's handedness.
+
+    Parameters
+    ----------
+    means : ndarray, (k, 3)
+        NaN where a name has no mean.
+    names : sequence of str
+    """
+    at = {name: means[i] for i, name in enumerate(names) if np.isfinite(means[i, 0])}
+    pairs = [(at[name], at[name[:-1] + "R"]) for name in at if _has_right(name, at)]
+    right = np.mean([r - left for left, r in pairs], axis=0)
+    known = np.array(list(at.values()))
+    back = np.linalg.svd(known - known.mean(axis=0), full_matrices=False)[2][0]
+    front = np.mean([at[name] for name in _FRONT if name in at], axis=0)
+    back = back * (np.sign((known.mean(axis=0) - front) @ back) or 1.0)
+    right = right - (right @ back) * back
+    right = right / np.linalg.norm(right)
+    return np.array([right, np.cross(back, right), back])
+
+
+_FRONT = ("I1L", "I1R", "I2L", "I2R", "I3", "OLQDL", "OLQDR", "OLQVL", "OLQVR", "URYDL", "URYVL")
+
+
+def _has_right(name: str, names: dict[str, FloatArray]) -> bool:
+    return name.endswith("L") and name[:-1] + "R" in names
+
+
+def _stretch(matrix: FloatArray) -> FloatArray:
+    """Symmetric factor S of the polar decomposition matrix = S R."""
+    u, singular, _ = np.linalg.svd(matrix)
+    return (u * singular) @ u.T

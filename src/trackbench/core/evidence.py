@@ -1,0 +1,76 @@
+"""Tables over names are added, then assigned once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trackbench.core.assignment import assign
+from trackbench.core.types import ANONYMOUS, Evidence, Labels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["add", "label", "normalise_rows"]
+
+FLOOR = -30.0
+TOP = 5
+
+
+def normalise_rows(scores: NDArray[Any]) -> NDArray[np.float64]:
+    """Subtract each row's log-sum-exp: log-scores (m, k) become log-probabilities."""
+    table = np.asarray(scores, dtype=np.float64)
+    table = table - table.max(axis=1, keepdims=True)
+    normalised: NDArray[np.float64] = table - np.log(np.exp(table).sum(axis=1, keepdims=True))
+    return normalised
+
+
+def add(tables: Sequence[Evidence], weights: Sequence[float]) -> Evidence:
+    """Add weighted log-probabilities over the union of all names (a product of experts).
+
+    A table that doesn't know a name spreads its 'none of these' evenly over the names that it
+    doesn't know. Anonymous candidates belong to one table; the other tables treat them so too.
+
+    Parameters
+    ----------
+    tables : sequence of Evidence
+        At least one; all with the same number of rows.
+    weights : sequence of float
+        One a table.
+    """
+    names = tuple(dict.fromkeys(name for table in tables for name in table.names))
+    if len(tables) == 1 and weights[0] == 1.0:
+        return tables[0]
+    total = np.zeros((len(tables[0].log_p), len(names) + 1))
+    for table, weight in zip(tables, weights, strict=True):
+        total += weight * _widened(table, names)
+    return Evidence(names, normalise_rows(total).astype(np.float32))
+
+
+def _widened(table: Evidence, names: tuple[str, ...]) -> NDArray[np.float64]:
+    column = {name: j for j, name in enumerate(table.names)}
+    unknown = sum(name not in column for name in names)
+    log_p = np.maximum(table.log_p.astype(np.float64), FLOOR)
+    spread = log_p[:, -1:] - np.log(unknown + 1.0)
+    index = [column.get(name, -1) for name in names]
+    wide = np.where(np.array([i < 0 for i in index], dtype=bool), spread, log_p[:, index])
+    return np.concatenate([wide, spread], axis=1)
+
+
+def label(evidence: Evidence) -> Labels:
+    """Assign once: names, their probability and five candidates a row."""
+    column = assign(evidence.log_p)
+    p = np.exp(evidence.log_p.astype(np.float64))
+    named = np.array([not name.startswith(ANONYMOUS) for name in evidence.names], dtype=bool)
+    taken = (column >= 0) & np.append(named, False)[column]
+    names = tuple(evidence.names[j] if ok else "" for j, ok in zip(column, taken, strict=True))
+    probability = np.where(taken, p[np.arange(len(p)), column], 0.0)
+    return Labels(names, probability.astype(np.float32), _top_names(evidence))
+
+
+def _top_names(evidence: Evidence) -> tuple[tuple[str, ...], ...]:
+    order = np.argsort(-evidence.log_p[:, :-1], axis=1, kind="stable")[:, :TOP]
+    return tuple(tuple(evidence.names[j] for j in row) for row in order)
