@@ -60,7 +60,7 @@ class _LazyGroup(click.Group):
 )
 @click.version_option(__version__, prog_name="trackbench")
 def app() -> None:
-    r"""Compare, train and use neuron matchers for whole-brain imaging of C. elegans.
+    """Compare, train and use neuron matchers for whole-brain imaging of C. elegans.
 
     \b
     Start here:

@@ -18,7 +18,7 @@ KINDS = ("segmenter", "matcher", "labeler", "dataset")
 @click.option("--failed", is_flag=True, help="Only the plugins that could not be loaded, and why.")
 @click.option("-v", "--verbose", is_flag=True, help="Parameters with ranges, and protocols.")
 def command(*, failed: bool, verbose: bool) -> None:
-    r"""List segmenters, matchers, labelers, datasets and protocols.
+    """List segmenters, matchers, labelers, datasets and protocols.
 
     \b
     Use a plugin by its name, with parameters in brackets and | for a sweep:

@@ -1,0 +1,1 @@
+"""What every part of trackbench shares: values, interfaces, registry, assignment, geometry."""

@@ -1,4 +1,4 @@
-"""Finds plugins through entry points, each isolated: a broken one costs one line, never the program."""
+"""Finds plugins through entry points, each isolated: a broken one costs one line, no more."""
 
 from __future__ import annotations
 
