@@ -231,7 +231,8 @@ class Dataset(Plugin[ConfigT]):
         protocol, split : str
             One of `protocols` and one of its splits.
         data_dir : Path, optional
-            Where the files lie; None for a dataset that is generated.
+            The folder that holds the folder `source(protocol)`; None for a dataset that is
+            generated.
 
         Raises
         ------
@@ -243,7 +244,9 @@ class Dataset(Plugin[ConfigT]):
         """Say how many cases the complete public dataset has, None where it has no end."""
         return None
 
-    @property
-    def source(self) -> str | None:
-        """The section of the download registry that holds the files; None if generated."""
+    def source(self, protocol: str) -> str | None:
+        """Name the section of the download registry that a protocol reads; None if generated.
+
+        The `data_dir` given to `cases` is the folder that holds a folder of this name.
+        """
         return None
