@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-__all__ = ["animal_key", "content_key", "source_key"]
+__all__ = ["animal_key", "content_key", "core_key", "folder_key", "source_key"]
 
 
 def content_key(*values: object) -> str:
@@ -85,9 +85,9 @@ def animal_key(zyx_um: np.ndarray[Any, Any]) -> str:
 
 @cache
 def source_key(cls: type) -> str:
-    """Hash the source of the package folder (or module) that a plugin class comes from.
+    """Hash the package folder (or module) that a plugin class comes from, weights included.
 
-    A plugin whose code changed has another key, so its stored results are stale.
+    A plugin whose code or weights changed has another key, so its stored results are stale.
     """
     module = sys.modules[cls.__module__]
     file = getattr(module, "__file__", None)
@@ -95,5 +95,19 @@ def source_key(cls: type) -> str:
         return content_key(inspect.getsource(cls))
     path = Path(file)
     is_folder = (path.parent / "__init__.py").exists() and module.__name__.count(".") > 1
-    files = sorted(path.parent.rglob("*.py")) if is_folder else [path]
-    return content_key([(item.name, item.read_bytes()) for item in files])
+    return folder_key(path.parent) if is_folder else content_key(path.name, path.read_bytes())
+
+
+@cache
+def folder_key(folder: Path) -> str:
+    """Hash all files below a folder, compiled Python left out."""
+    files = sorted(
+        item for item in folder.rglob("*") if item.is_file() and "__pycache__" not in item.parts
+    )
+    return content_key([(str(f.relative_to(folder)), f.read_bytes()) for f in files])
+
+
+@cache
+def core_key() -> str:
+    """Hash the code that every plugin is built on: `trackbench.core`."""
+    return folder_key(Path(__file__).parent)

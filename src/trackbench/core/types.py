@@ -35,6 +35,16 @@ ROW_SUM_TOLERANCE: Final = 1e-3
 HARD_LOG_P: Final = float(np.log(1e-6))
 
 
+class _ReadOnly:
+    """Keeps arrays read-only on the way through pickle, which forgets that flag."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for value in state.values():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+        self.__dict__.update(state)
+
+
 def _frozen(values: ArrayLike, dtype: type[np.generic]) -> NDArray[Any]:
     array = np.array(values, dtype=dtype, order="C", copy=True)
     array.setflags(write=False)
@@ -96,7 +106,7 @@ def _checked_log_p(log_p: ArrayLike, columns: int | None, who: str) -> FloatArra
 
 
 @dataclass(frozen=True, eq=False)
-class Volume:
+class Volume(_ReadOnly):
     """One image volume.
 
     Parameters
@@ -138,7 +148,7 @@ class Volume:
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class Evidence(_ReadOnly):
     """What one labeler knows about each test neuron: a table over names.
 
     Parameters
@@ -160,7 +170,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, eq=False)
-class PointCloud:
+class PointCloud(_ReadOnly):
     """The neurons of one worm at one moment.
 
     Parameters
@@ -242,7 +252,7 @@ class PointCloud:
 
 
 @dataclass(frozen=True, eq=False)
-class Match:
+class Match(_ReadOnly):
     """Correspondence of one test to one template, as probabilities.
 
     Parameters
@@ -305,7 +315,7 @@ class Match:
 
 
 @dataclass(frozen=True, eq=False)
-class Labels:
+class Labels(_ReadOnly):
     """Names for the neurons of one test.
 
     Parameters
