@@ -85,17 +85,24 @@ def animal_key(zyx_um: np.ndarray[Any, Any]) -> str:
 
 @cache
 def source_key(cls: type) -> str:
-    """Hash the package folder (or module) that a plugin class comes from, weights included.
+    """Hash the code that a plugin class comes from, weights included.
 
-    A plugin whose code or weights changed has another key, so its stored results are stale.
+    Of a built-in plugin that is its own folder, of a third party's its whole package, or its
+    module where there is no package. Changed code or weights make another key, so stored
+    results are stale.
     """
     module = sys.modules[cls.__module__]
     file = getattr(module, "__file__", None)
     if file is None:
         return content_key(inspect.getsource(cls))
     path = Path(file)
-    is_folder = (path.parent / "__init__.py").exists() and module.__name__.count(".") > 1
-    return folder_key(path.parent) if is_folder else content_key(path.name, path.read_bytes())
+    if not (path.parent / "__init__.py").exists():
+        return content_key(path.name, path.read_bytes())
+    folder = path.parent
+    own = Path(__file__).parents[1] in folder.parents
+    while not own and (folder.parent / "__init__.py").exists():
+        folder = folder.parent
+    return folder_key(folder)
 
 
 @cache
