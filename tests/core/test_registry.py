@@ -126,7 +126,7 @@ def test_an_unknown_name_suggests_the_nearest(registry_of):
 
 def test_a_failed_plugin_asked_for_by_name_says_why(registry_of):
     registry = registry_of(drift="raise RuntimeError('broken wheel')")
-    with pytest.raises(UsageError, match="failed to load.*broken wheel"):
+    with pytest.raises(UsageError, match=r"failed to load.*broken wheel"):
         registry.find("matcher", "drift")
 
 

@@ -19,6 +19,8 @@ __all__ = ["COMMANDS", "app", "main"]
 COMMANDS: Final = {
     "run": "Score segmenters, matchers and labelers on a dataset.",
     "list": "List plugins, datasets and protocols.",
+    "check": "Run the conformance checks on a plugin.",
+    "new-plugin": "Write a package with a working plugin to start from.",
 }
 """Name of each command's module in this package, and its line in the help."""
 

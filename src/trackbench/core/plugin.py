@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -27,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from trackbench.core.seeds import generator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -87,6 +88,9 @@ class Plugin(ABC, Generic[ConfigT]):
 
     cite: ClassVar[str] = ""
     """The paper to cite."""
+
+    expected_failures: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Conformance checks (`trackbench check`) that the plugin fails by design, and why."""
 
     config: ConfigT
 

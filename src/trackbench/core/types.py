@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    FloatArray = NDArray[np.float32]
+    FloatArray = NDArray[np.floating[Any]]  # any float goes in, float32 is kept
 
 __all__ = ["ANONYMOUS", "Case", "Evidence", "Labels", "Match", "PointCloud", "Truth", "Volume"]
 
@@ -123,7 +123,7 @@ class Volume(_ReadOnly):
     """
 
     data: NDArray[Any]
-    voxel_um: NDArray[np.float64]
+    voxel_um: NDArray[np.float64] | tuple[float, float, float]
     channels: tuple[str, ...] = ("red",)
     time_s: float = 0.0
     id: str = ""

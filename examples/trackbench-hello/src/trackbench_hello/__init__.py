@@ -9,6 +9,7 @@ class Hello(PairwiseMatcher):
     """Matches neurons by their rank along the axis on which the template is longest."""
 
     name = "hello"
+    expected_failures = {"rotation": "the order along an axis changes when the worm turns"}
 
     def match_pair(self, template, test):
         axis = int(np.argmax(np.ptp(template.zyx_um, axis=0))) if len(template) else 0

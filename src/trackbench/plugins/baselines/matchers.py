@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from trackbench.core.plugin import Config, PairwiseMatcher
 from trackbench.core.types import Match, PointCloud
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["NearestMatcher", "RandomMatcher", "TruthMatcher"]
 
@@ -30,6 +33,12 @@ class RandomMatcher(PairwiseMatcher[Config]):
     """The floor: a random one-to-one match."""
 
     name = "random"
+    expected_failures: ClassVar[Mapping[str, str]] = {
+        "permutation": "the draw depends on the order of the rows",
+        "translation": "the draw depends on the positions",
+        "rotation": "the draw depends on the positions",
+        "beats_random": "it is random",
+    }
 
     def match_pair(self, template: PointCloud, test: PointCloud) -> Match:
         """Pair neurons at random; the draw depends on the content of both clouds."""
@@ -51,6 +60,9 @@ class NearestMatcher(PairwiseMatcher[NearestConfig]):
 
     name = "nearest"
     Config = NearestConfig
+    expected_failures: ClassVar[Mapping[str, str]] = {
+        "rotation": "it compares positions as they are: the control for what registration adds"
+    }
 
     def match_pair(self, template: PointCloud, test: PointCloud) -> Match:
         """Score each pair by its squared distance; 'none' stands at three standard deviations."""

@@ -1,0 +1,37 @@
+import importlib
+import importlib.metadata
+import tomllib
+
+import pytest
+
+from trackbench.core.registry import Registry
+from trackbench.errors import InputError, UsageError
+from trackbench.scaffold import write_plugin
+from trackbench.testing import run_checks
+
+
+@pytest.mark.parametrize("kind", ["matcher", "labeler", "segmenter", "dataset"])
+def test_a_new_plugin_conforms_as_it_is_written(kind, tmp_path, monkeypatch):
+    name = f"brand-new-{kind}"
+    folder = write_plugin(kind, name, tmp_path)
+    project = tomllib.loads((folder / "pyproject.toml").read_text())
+    ((entry, module),) = project["project"]["entry-points"]["trackbench"].items()
+    monkeypatch.syspath_prepend(folder / "src")
+    importlib.invalidate_caches()
+    registry = Registry([importlib.metadata.EntryPoint(entry, module, "trackbench")])
+    assert registry.failures == ()
+    outcomes = list(run_checks(registry.find(kind, name)))
+    assert [outcome for outcome in outcomes if not outcome.good] == []
+
+
+def test_nothing_is_overwritten(tmp_path):
+    write_plugin("matcher", "mine", tmp_path)
+    with pytest.raises(InputError, match="is there already"):
+        write_plugin("matcher", "mine", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["Mine", "1st", "a b", "a_b", "../up", "a-"])
+def test_a_name_that_no_plugin_may_have(name, tmp_path):
+    with pytest.raises(UsageError, match="can't name a plugin"):
+        write_plugin("matcher", name, tmp_path)
+    assert list(tmp_path.iterdir()) == []
