@@ -8,6 +8,7 @@ by generalized Procrustes analysis (Gower 1975) over the names that they share.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 ALIGN_RIDGE_UM2 = 4.0
 """Pull of the affine fit towards the rigid one, against a shortest variance of about 40 µm²."""
+
+
+PRIOR_WORMS: Final = 6.0
+"""Weight of the pooled covariance in that of each name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +117,40 @@ def mean_by_name(
         np.add.at(count, worm.index[worm.named], 1.0)
     with np.errstate(invalid="ignore"):
         return np.where(count > 0, total / count, np.nan)
+
+
+def gaussians_by_name(
+    values: Sequence[FloatArray], worms: Sequence[NamedPoints], name_count: int
+) -> tuple[FloatArray, FloatArray]:
+    """Mean and shrunken covariance of every name's values over worms.
+
+    A name's scatter is averaged with the pooled covariance, which counts as `PRIOR_WORMS`
+    worms, so that a name seen once has the pooled one.
+
+    Parameters
+    ----------
+    values : sequence of ndarray, (n, d)
+        Rows as in the worms.
+    worms : sequence of NamedPoints
+    name_count : int
+
+    Returns
+    -------
+    mean : ndarray, (name_count, d)
+        NaN for names that no worm carries.
+    covariance : ndarray, (name_count, d, d)
+    """
+    means = mean_by_name(values, worms, name_count)
+    width = means.shape[1]
+    scatter, count = np.zeros((name_count, width, width)), np.zeros(name_count)
+    for rows, worm in zip(values, worms, strict=True):
+        index = worm.index[worm.named]
+        off = rows[worm.named] - means[index]
+        np.add.at(scatter, index, off[:, :, None] * off[:, None, :])
+        np.add.at(count, index, 1.0)
+    freedom = np.maximum(count - 1.0, 0.0)[:, None, None]
+    pooled = scatter.sum(axis=0) / max(1.0, float(freedom.sum()))
+    return means, (scatter + PRIOR_WORMS * pooled) / (freedom + PRIOR_WORMS)
 
 
 def anatomical_rotation(means: FloatArray, names: Sequence[str]) -> FloatArray:

@@ -187,6 +187,29 @@ def principal_axes(points: ArrayLike) -> FloatArray:
     return axes
 
 
+def pose_starts(zyx_um: FloatArray, rolls: int) -> FloatArray:
+    """Turn a worm into all start poses: principal axes, both head directions, `rolls` rolls.
+
+    Parameters
+    ----------
+    zyx_um : ndarray, (n, 3)
+    rolls : int
+
+    Returns
+    -------
+    ndarray, (2 * rolls, n, 3)
+        Centred by the median; the longest axis last.
+    """
+    axes = principal_axes(zyx_um)
+    centred = (zyx_um - np.median(zyx_um, axis=0)) @ axes.T
+    turns = []
+    for roll in np.arange(rolls) * 2.0 * np.pi / rolls:
+        cos, sin = np.cos(roll), np.sin(roll)
+        about = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
+        turns += [about, about @ np.diag([-1.0, 1.0, -1.0])]
+    return np.stack([centred @ turn.T for turn in turns])
+
+
 def _weighted(
     source: ArrayLike, target: ArrayLike, weights: ArrayLike | None
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
