@@ -1,0 +1,147 @@
+"""The expectation step, written for few passes over memory.
+
+Template neurons are the centres of a Gaussian mixture and test neurons its samples, so that the
+posterior of a test neuron over template neurons and "no partner" is the row that a `Match`
+holds (Myronenko and Song 2010, equation 5, with the uniform component spread over the volume
+of the template). Everything carries a leading batch axis b of independent problems.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    FloatArray = NDArray[np.float32]
+
+__all__ = ["Problems", "Responsibility", "respond"]
+
+DIMENSIONS = 3
+TINY = np.float32(1e-30)
+IDLE = np.float32(0.3)
+
+
+@dataclass(frozen=True, eq=False)
+class Problems:
+    """Tests to register on one template.
+
+    Parameters
+    ----------
+    points : (b, m, 3) array of float32
+        Test neurons in µm, padded with zeros.
+    mask : (b, m) array of float32
+        1 for a neuron, 0 for padding.
+    """
+
+    points: FloatArray
+    mask: FloatArray
+
+    def take(self, index: NDArray[np.intp]) -> Problems:
+        """Give the problems at `index`; one may stand several times."""
+        return Problems(self.points[index], self.mask[index])
+
+
+@dataclass(frozen=True, eq=False)
+class Responsibility:
+    """The outcome of one expectation step.
+
+    Parameters
+    ----------
+    kernel : (b, m, n) array of float32
+        Gaussians of the distance, not normalised.
+    scale : (b, m) array of float32
+        The factor of each row that makes it a posterior; 0 for padding.
+    none : float
+        The uniform component on the scale of the kernel.
+    log_likelihood : (b,) array of float64
+        Mean over the neurons of a test.
+    """
+
+    kernel: FloatArray
+    scale: FloatArray
+    none: float
+    log_likelihood: NDArray[np.float64]
+
+    def moments(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Sum the posteriors over test neurons.
+
+        Returns
+        -------
+        weight : (b, n) array
+            Expected number of partners of each template neuron.
+        pulled : (b, n, 3) array
+            Sum of the partners' positions, weighted by posterior.
+        """
+        row = np.concatenate([self.scale[..., None], self.scale[..., None] * points], axis=2)
+        total = np.matmul(self.kernel.transpose(0, 2, 1), row)
+        return total[..., 0], total[..., 1:]
+
+
+def respond(
+    points: FloatArray,
+    mask: FloatArray,
+    centres: FloatArray,
+    sigma: float,
+    w: float,
+    room: float,
+    exclusion: int = 0,
+) -> Responsibility:
+    """Weigh every test neuron against every template neuron.
+
+    Parameters
+    ----------
+    points, mask : (b, m, 3), (b, m) arrays
+    centres : (b, n, 3) or (1, n, 3) array
+    sigma : float
+        Standard deviation of the Gaussians in µm.
+    w : float
+        Prior probability of "no partner".
+    room : float
+        Volume in µm³ over which the neurons without partner are spread.
+    exclusion : int
+        Rounds of `_compete`.
+    """
+    n = centres.shape[1]
+    precision = np.float32(1.0 / sigma**2)
+    one = np.ones((*points.shape[:2], 1), dtype=np.float32)
+    half = -0.5 * precision
+    left = np.concatenate(
+        [points * precision, half * np.square(points).sum(2, keepdims=True), one], axis=2
+    )
+    right = np.empty((len(centres), DIMENSIONS + 2, n), dtype=np.float32)
+    right[:, :DIMENSIONS] = centres.transpose(0, 2, 1)
+    right[:, DIMENSIONS] = 1.0
+    right[:, DIMENSIONS + 1] = half * np.square(centres).sum(2)
+    kernel = np.matmul(left, right)
+    np.exp(kernel, out=kernel)
+    norm = (2 * np.pi * sigma**2) ** (DIMENSIONS / 2)
+    none = norm * w / (1 - w) * n / room
+    total = np.matmul(kernel, np.ones(n, dtype=np.float32)) + np.float32(none)
+    density = np.log(np.maximum(total, TINY).astype(np.float64)) + np.log((1 - w) / (n * norm))
+    likelihood = (density * mask).sum(axis=1) / np.maximum(mask.sum(axis=1), 1)
+    scale = mask / np.maximum(total, TINY)
+    if exclusion:
+        scale = _compete(kernel, mask, scale, np.float32(none), exclusion)
+    return Responsibility(kernel, scale, none, likelihood)
+
+
+def _compete(
+    kernel: FloatArray, mask: FloatArray, scale: FloatArray, none: np.float32, rounds: int
+) -> FloatArray:
+    """Let test neurons compete for template neurons, in place (Sinkhorn; Chui and Rangarajan 2003).
+
+    Columns are scaled towards a sum of 1, with `IDLE` as the weight of a template neuron that
+    finds no partner; rows stay posteriors.
+    """
+    factor = np.ones((len(kernel), kernel.shape[2], 1), dtype=np.float32)
+    for _ in range(rounds):
+        claimed = np.matmul(scale[:, None, :], kernel)
+        factor = 1.0 / (claimed.transpose(0, 2, 1) + IDLE)
+        total = np.matmul(kernel, factor)[:, :, 0] + none
+        scale = mask / np.maximum(total, TINY)
+    kernel *= factor.transpose(0, 2, 1)
+    return scale

@@ -1,0 +1,109 @@
+"""Rigid registration of many poses at once: expectation maximisation with annealed width."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trackbench.plugins.cpd.estep import Problems, respond
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from trackbench.plugins.cpd.estep import FloatArray
+
+__all__ = ["Poses", "fit_poses", "rotate_onto"]
+
+
+@dataclass(frozen=True, eq=False)
+class Poses:
+    """Rigid maps `x -> rotation @ x + shift` and how well each explains its test.
+
+    Parameters
+    ----------
+    rotation : (b, 3, 3) array of float32
+    shift : (b, 3) array of float32
+        In µm.
+    log_likelihood : (b,) array of float64
+        Mean over the neurons of a test, at the width of the last iteration.
+    """
+
+    rotation: FloatArray
+    shift: FloatArray
+    log_likelihood: NDArray[np.float64]
+
+    def take(self, index: NDArray[np.intp]) -> Poses:
+        """Give the poses at `index`."""
+        return Poses(self.rotation[index], self.shift[index], self.log_likelihood[index])
+
+    def __call__(self, points: FloatArray) -> FloatArray:
+        """Map points (b, m, 3)."""
+        moved: FloatArray = np.matmul(points, self.rotation.transpose(0, 2, 1))
+        moved += self.shift[:, None]
+        return moved
+
+
+def fit_poses(
+    problems: Problems,
+    template: FloatArray,
+    poses: Poses,
+    sigmas: Sequence[float],
+    w: float,
+    room: float,
+) -> Poses:
+    """Run one iteration a width, from wide to narrow.
+
+    The width is prescribed rather than estimated (deterministic annealing, Rose 1998), so all
+    poses of a test are compared at one width and their likelihoods can be compared.
+
+    Parameters
+    ----------
+    problems : Problems
+    template : (n, 3) array of float32
+        Centred, in µm.
+    poses : Poses
+        One a problem.
+    sigmas : sequence of float
+        Widths in µm.
+    w, room : float
+        See `estep.respond`.
+    """
+    centres = template[None]
+    for sigma in sigmas:
+        found = respond(poses(problems.points), problems.mask, centres, sigma, w, room)
+        weight, pulled = found.moments(problems.points)
+        poses = Poses(*rotate_onto(template, weight, pulled), found.log_likelihood)
+    return poses
+
+
+def rotate_onto(
+    template: FloatArray, weight: FloatArray, pulled: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Solve for the rotations and shifts of the maximisation step.
+
+    Myronenko and Song 2010, figure 2 (their Kabsch step, determinant +1), scale fixed at 1.
+
+    Parameters
+    ----------
+    template : (n, 3) array
+    weight, pulled : (b, n), (b, n, 3) arrays
+        From `Responsibility.moments` of the points as they were before the map.
+
+    Returns
+    -------
+    rotation, shift : (b, 3, 3), (b, 3) arrays
+    """
+    mass = np.maximum(weight.sum(axis=1), 1e-6)[:, None]
+    test_mean = pulled.sum(axis=1) / mass
+    template_mean = weight @ template / mass
+    cross = np.matmul(template.T, pulled)
+    cross -= mass[:, :, None] * template_mean[:, :, None] * test_mean[:, None, :]
+    u, _, vt = np.linalg.svd(cross)
+    u[:, :, 2] *= np.sign(np.linalg.det(np.matmul(u, vt)))[:, None]
+    rotation = np.matmul(u, vt)
+    shift = template_mean - np.matmul(rotation, test_mean[:, :, None])[:, :, 0]
+    return rotation, shift
