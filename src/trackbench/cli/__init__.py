@@ -19,6 +19,7 @@ __all__ = ["COMMANDS", "app", "main"]
 COMMANDS: Final = {
     "run": "Score segmenters, matchers and labelers on a dataset.",
     "list": "List plugins, datasets and protocols.",
+    "data": "List, download and check the public recordings.",
     "check": "Run the conformance checks on a plugin.",
     "new-plugin": "Write a package with a working plugin to start from.",
 }

@@ -98,15 +98,18 @@ def fetch(
         )
     if not wanted:
         return folder
+    partial = folder / PARTIAL_FOLDER
     try:
-        (folder / PARTIAL_FOLDER).mkdir(parents=True, exist_ok=True)
+        partial.mkdir(parents=True, exist_ok=True)
         _fetch_all(_Transfer(source, folder, progress or (lambda _: None), pause_s), wanted)
-        with contextlib.suppress(OSError):  # another process may be using it
-            (folder / PARTIAL_FOLDER).rmdir()
     except OSError as error:
         raise InputError(
             f"{folder}: {error.strerror or error}", "make the folder writable or give --data-dir"
         ) from None
+    finally:
+        with contextlib.suppress(OSError):  # not empty: something was kept
+            partial.rmdir()
+            folder.rmdir()
     return folder
 
 
@@ -167,7 +170,7 @@ class _Transfer:
                 if part.stat().st_size == file.size:
                     return part
                 reason = f"only {part.stat().st_size} of {file.size} bytes arrived"
-        raise MissingDataError(f"{url}: {reason}", "check the connection, or give --data-dir")
+        raise MissingDataError(f"{url}: {reason}", "run it again: what has arrived is kept")
 
     def _continue(self, url: str, part: Path, size: int) -> None:
         """Append to the partial file what the server still has to send."""
