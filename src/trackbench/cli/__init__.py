@@ -18,6 +18,7 @@ __all__ = ["COMMANDS", "app", "main"]
 
 COMMANDS: Final = {
     "run": "Score segmenters, matchers and labelers on a dataset.",
+    "score": "Score a result store again, without running anything.",
     "list": "List plugins, datasets and protocols.",
     "data": "List, download and check the public recordings.",
     "check": "Run the conformance checks on a plugin.",

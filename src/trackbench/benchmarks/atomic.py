@@ -1,0 +1,58 @@
+"""Writes a file so that it is there whole or not at all, even after kill -9 or a full disk."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from trackbench.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["TEMPORARY_PREFIX", "make_folder", "write_atomically"]
+
+TEMPORARY_PREFIX = ".part-"
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+    """Write to a file beside `path`, flush it to the disk and rename it.
+
+    Raises
+    ------
+    StoreError
+        The disk is full or the folder can't be written; `path` is as it was.
+    """
+    temporary: str | None = None
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise StoreError(
+            f"can't write {path} ({error.strerror or error})",
+            "free some space or choose another folder, then run the same command again",
+        ) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and its parents.
+
+    Raises
+    ------
+    StoreError
+        It can't be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"can't make the folder {path} ({error.strerror or error})", "choose another one"
+        ) from error

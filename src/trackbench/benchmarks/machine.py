@@ -1,0 +1,46 @@
+"""The machine and the software that a result was made with."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from trackbench.benchmarks.threads import usable_cores
+
+__all__ = ["machine_record"]
+
+LIBRARIES: Final = ("trackbench", "numpy", "scipy", "torch", "pandas", "pyarrow", "pebble")
+
+
+def machine_record() -> dict[str, Any]:
+    """Give processor, cores, memory in GiB, system, Python and library versions."""
+    return {
+        "processor": _processor(),
+        "cores": psutil.cpu_count(logical=False),
+        "logical_cores": psutil.cpu_count(),
+        "usable_cores": usable_cores(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "python": platform.python_version(),
+        "libraries": {name: _version(name) for name in LIBRARIES},
+    }
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,193 @@
+"""The table for programs: one object a group and metric."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from trackbench.benchmarks.metrics.summary import Estimate, summarise
+from trackbench.benchmarks.record import CONTAMINATED, FAILURES, OK, SCORED, STATUSES
+
+if TYPE_CHECKING:
+    from trackbench.benchmarks.collect import Group
+    from trackbench.benchmarks.metrics.case import CaseScores
+    from trackbench.benchmarks.record import Row
+
+__all__ = ["MISSING", "SummaryRow", "summary_rows"]
+
+MISSING: Final = "missing"
+"""Status of planned cases without a row: the run was interrupted."""
+
+
+@dataclass(frozen=True)
+class SummaryRow:
+    """One metric of one group.
+
+    Parameters
+    ----------
+    segmenter, matcher, labeler, dataset, protocol, split : str
+    metric : str
+    mean, low, high : float or None
+        Mean over cases and its 95 % interval; None where no case was scored.
+    n_cases, n_animals : int
+        Behind the mean.
+    unit : str
+        What the interval draws: "animal", or "case" where there is one animal alone.
+    seconds_per_volume : float or None
+        From the timing pass: batched, templates prepared.
+    statuses : dict of str to int
+        Rows by status.
+    primary : bool
+        Whether this is the protocol's own metric.
+    headline : bool
+        Whether it is that, free of oracles and contamination.
+    oracle, contaminated : bool
+        Whether the rows behind the mean are marked so.
+    n_planned, n_expected : int, int or None
+        Cases that the run wanted, and that the complete public dataset gives.
+    groups : dict
+        Mean and number of cases by group (lab).
+    mean_of_groups : float or None
+    seed : int
+    timing : dict or None
+        The whole timing record.
+    """
+
+    segmenter: str
+    matcher: str
+    labeler: str
+    dataset: str
+    protocol: str
+    split: str
+    metric: str
+    mean: float | None
+    low: float | None
+    high: float | None
+    n_cases: int
+    n_animals: int
+    unit: str
+    seconds_per_volume: float | None
+    statuses: dict[str, int]
+    primary: bool
+    headline: bool
+    oracle: bool
+    contaminated: bool
+    n_planned: int
+    n_expected: int | None
+    groups: dict[str, dict[str, float | int]]
+    mean_of_groups: float | None
+    seed: int
+    timing: dict[str, Any] | None
+
+    @property
+    def n_failed(self) -> int:
+        """How many rows of the group are failures, or were never run."""
+        return sum(n for status, n in self.statuses.items() if status in FAILURES | {MISSING})
+
+    def to_json(self) -> dict[str, Any]:
+        """Give plain values."""
+        return asdict(self)
+
+
+def summary_rows(group: Group, timing: dict[str, Any] | None = None) -> list[SummaryRow]:
+    """Summarise a group: its headline metric first, then the others.
+
+    Clean rows count; where there are none, those of an oracle, then contaminated ones, and the
+    result is marked so.
+    """
+    rows, scores = _counted(group)
+    animals = {row.animal for row in rows}
+    unit = "animal" if len(animals) > 1 else "case"
+    units = [row.animal if unit == "animal" else row.case for row in rows]
+    headline = group.head.protocol.metric
+    estimates = summarise(scores, units) or [_nothing(headline)]
+    estimates.sort(key=lambda item: item.metric != headline)
+    return [_row(group, item, rows, scores, unit, timing) for item in estimates]
+
+
+def _counted(group: Group) -> tuple[list[Row], list[CaseScores]]:
+    pairs = [
+        (row, score)
+        for row, score in zip(group.rows, group.scores, strict=True)
+        if row.status in SCORED and score is not None
+    ]
+    for status, oracle in ((OK, False), (OK, True), (CONTAMINATED, False), (CONTAMINATED, True)):
+        kept = [pair for pair in pairs if (pair[0].status, pair[0].oracle) == (status, oracle)]
+        if kept:
+            return [row for row, _ in kept], [score for _, score in kept]
+    return [], []
+
+
+def _row(
+    group: Group,
+    estimate: Estimate,
+    rows: list[Row],
+    scores: list[CaseScores],
+    unit: str,
+    timing: dict[str, Any] | None,
+) -> SummaryRow:
+    head = group.head
+    oracle = any(row.oracle for row in rows)
+    contaminated = any(row.status == CONTAMINATED for row in rows)
+    groups = _by_group(estimate.metric, rows, scores)
+    primary = estimate.metric == head.protocol.metric
+    return SummaryRow(
+        segmenter=head.segmenter,
+        matcher=head.matcher,
+        labeler=head.labeler,
+        dataset=head.dataset,
+        protocol=head.protocol.name,
+        split=head.split,
+        metric=estimate.metric,
+        mean=_plain(estimate.mean),
+        low=_plain(estimate.low),
+        high=_plain(estimate.high),
+        n_cases=estimate.n_cases,
+        n_animals=len({row.animal for row in rows}),
+        unit=unit,
+        seconds_per_volume=None if timing is None else timing["seconds_per_volume"],
+        statuses=_statuses(group),
+        primary=primary,
+        headline=primary and bool(rows) and not oracle and not contaminated,
+        oracle=oracle,
+        contaminated=contaminated,
+        n_planned=head.n_planned,
+        n_expected=head.n_expected,
+        groups=groups,
+        mean_of_groups=float(np.mean([g["mean"] for g in groups.values()])) if groups else None,
+        seed=head.seed,
+        timing=timing,
+    )
+
+
+def _statuses(group: Group) -> dict[str, int]:
+    counts = Counter(row.status for row in group.rows)
+    missing = group.head.n_planned - len(group.rows)
+    found = {status: counts[status] for status in STATUSES if counts[status]}
+    return found | ({MISSING: missing} if missing else {})
+
+
+def _by_group(
+    metric: str, rows: list[Row], scores: list[CaseScores]
+) -> dict[str, dict[str, float | int]]:
+    values: dict[str, list[float]] = {}
+    for row, score in zip(rows, scores, strict=True):
+        value = score.values.get(metric)
+        if row.group and value is not None:
+            values.setdefault(row.group, []).append(value)
+    return {
+        name: {"mean": float(np.mean(found)), "n_cases": len(found)}
+        for name, found in sorted(values.items())
+    }
+
+
+def _nothing(metric: str) -> Estimate:
+    nan = float("nan")
+    return Estimate(metric, nan, nan, nan, 0)
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

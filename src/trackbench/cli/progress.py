@@ -1,0 +1,43 @@
+"""Live progress of a run on standard error."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from trackbench.benchmarks.record import FAILURES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from trackbench.benchmarks.plan import Job, Plan
+    from trackbench.benchmarks.record import CellRecord
+
+__all__ = ["shown_progress"]
+
+
+@contextmanager
+def shown_progress(plan: Plan, out: Path) -> Iterator[Callable[[CellRecord, Job], None]]:
+    """Show a bar over the plan's cells; what the store holds already counts as done."""
+    from trackbench.benchmarks.runner import pending_jobs
+    from trackbench.benchmarks.store import Store
+
+    done = plan.n_cells - sum(len(job.cells) for job in pending_jobs(plan, Store(out)))
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal
+    ) as bars:
+        task = bars.add_task("cells", total=plan.n_cells, completed=done)
+
+        def advance(record: CellRecord, job: Job) -> None:
+            names = {row.status for row in record.rows} & FAILURES
+            if names:
+                console.print(f"{job.cells[0].combination.names[1]}: {', '.join(sorted(names))}")
+            bars.advance(task)
+
+        yield advance
