@@ -43,7 +43,7 @@ class WormBank:
     partner : Tensor of int64, (w, w, n)
         Row of the second worm that carries the same name, or -1.
     digests : tuple of str
-        Content hashes of the worms' files; empty for worms drawn from an atlas.
+        Keys of the animals (`core.keys.animal_key`); empty for worms drawn from an atlas.
     """
 
     names: tuple[str, ...]
@@ -69,7 +69,7 @@ class WormBank:
         cls,
         worms: Sequence[LabeledWorm],
         *,
-        smoothing_um: float = 1.0,
+        smoothing_um: float = 0.3,
         names: Sequence[str] | None = None,
         device: str | torch.device = "cpu",
     ) -> WormBank:

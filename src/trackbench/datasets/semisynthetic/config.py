@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict, Field
 
 SIMULATOR_VERSION = 1
@@ -20,22 +18,24 @@ class SimulatorConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    across: float = Field(0.5, ge=0, le=1, description="share of groups whose views are different animals")
-    towards: float = Field(1.0, ge=0, description="largest step towards another worm, of the way (an animal)")
+    across: float = Field(0.6, ge=0, le=1, description="share of groups whose views are different animals")
+    towards: tuple[float, float] = Field(
+        (0.5, 1.25), description="step towards another worm, 1 being all the way (an animal)"
+    )
     mixture: float = Field(0.3, ge=0, le=1, description="share of animals drawn towards two worms")
     color_swap: float = Field(0.0, ge=0, le=1, description="share of neurons colored by the worm drawn towards")
     mirror: float = Field(0.0, ge=0, le=1, description="share of groups that are mirror images")
 
-    bend: float = Field(0.5, ge=0, description="standard deviation of the turn from head to tail")
-    wave: float = Field(0.25, ge=0, description="standard deviation of an S-shaped turn")
+    bend: float = Field(0.4, ge=0, description="standard deviation of the turn from head to tail")
+    wave: float = Field(0.2, ge=0, description="standard deviation of an S-shaped turn")
     out_of_plane: float = Field(0.3, ge=0, le=1, description="share of bends in any plane, not the dorsoventral")
-    twist: float = Field(0.35, ge=0, description="standard deviation of roll from head to tail")
-    scale: float = Field(0.12, ge=0, description="standard deviation of the logarithm, each axis")
-    shear: float = Field(0.08, ge=0, description="standard deviation of the off-diagonal terms")
+    twist: float = Field(0.3, ge=0, description="standard deviation of roll from head to tail")
+    scale: float = Field(0.08, ge=0, description="standard deviation of the logarithm, each axis")
+    shear: float = Field(0.05, ge=0, description="standard deviation of the off-diagonal terms")
     warp_um: float = Field(2.5, ge=0, description="largest standard deviation of a smooth random field")
     warp_length_um: tuple[float, float] = (12.0, 45.0)
 
-    noise_um: tuple[float, float] = (0.1, 0.8)
+    noise_um: tuple[float, float] = (0.2, 1.0)
     noise_optical: float = Field(2.5, ge=1, description="largest ratio of noise along the optical axis")
     drop: tuple[float, float] = (0.02, 0.3)
     spurious: float = Field(0.15, ge=0, le=0.5, description="largest share of added points")
@@ -47,12 +47,3 @@ class SimulatorConfig(BaseModel):
     roll: float = Field(math.pi, ge=0, description="largest roll about the long axis, either way")
     in_plane: float = Field(math.pi, ge=0, description="largest turn about the optical axis")
     tilt: float = Field(0.1, ge=0, description="standard deviation of the tilt of the long axis")
-
-
-PRESETS: dict[str, SimulatorConfig] = {
-    "default": SimulatorConfig(),
-    "canonical": SimulatorConfig(roll=0.0, in_plane=0.0, tilt=0.0),
-}
-"""`default` leaves the worm in any pose, `canonical` in the anatomical one."""
-
-Preset = Literal["default", "canonical"]

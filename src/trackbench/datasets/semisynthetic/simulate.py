@@ -132,7 +132,8 @@ def _shape(
     """Step towards one or, neuron by neuron, between two other worms; the first is returned too."""
     chance = bank.reachable[base].float()
     donors = torch.multinomial(chance, 2, replacement=True, generator=groups.generator)
-    step = groups.uniform(1, 1, high=config.towards)
+    low, high = config.towards
+    step = groups.uniform(1, 1, low=low, high=high)
     share = groups.uniform(bank.zyx_um.shape[1], 1) * groups.chance(config.mixture, 1, 1)
     first, second = (bank.displacement_um[base, donors[:, k]] for k in (0, 1))
     return step * ((1 - share) * first + share * second), donors[:, 0]

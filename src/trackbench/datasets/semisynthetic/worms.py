@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from trackbench.core.atlas import NamedPoints, align_to_means, procrustes_means
 from trackbench.core.geometry import FloatArray
+from trackbench.core.keys import animal_key
 from trackbench.datasets.splits import Split, neuropal_split
 
 POSITION_COLUMNS = ("real_Z", "real_Y", "real_X")
@@ -34,7 +34,7 @@ class LabeledWorm:
     mirrored : bool
         Whether the axes are a mirror image of the anatomy.
     digest : str
-        sha256 of the file.
+        Key of the animal (`core.keys.animal_key`), by which weights remember that they saw it.
     """
 
     zyx_um: FloatArray
@@ -149,14 +149,15 @@ def _read_worm(path: Path, lab: str, mirrored: bool) -> LabeledWorm:
     rows = _rows(path)
     names = [row["ID"].strip() for row in rows]
     twice = {name for name in names if names.count(name) > 1}
+    points = _columns(rows, POSITION_COLUMNS)
     return LabeledWorm(
-        zyx_um=_columns(rows, POSITION_COLUMNS),
+        zyx_um=points,
         names=tuple("" if name in twice else name for name in names),
         color=_columns(rows, COLOR_COLUMNS),
         id=path.stem,
         lab=lab,
         mirrored=mirrored,
-        digest=hashlib.sha256(path.read_bytes()).hexdigest(),
+        digest=animal_key(points.astype(np.float32)),
     )
 
 

@@ -1,0 +1,170 @@
+"""A training run: the pose network, then the matching network; checkpoints, curve, weights."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trackbench.datasets.semisynthetic import WormBank, read_worms, to_anatomical_frame
+from trackbench.errors import InputError, MissingDataError
+from trackbench.plugins.fdnc.optimiser import keep_freed_memory
+from trackbench.plugins.fdnc.stages import MatchingStage, PoseStage, Stage
+from trackbench.plugins.fdnc.training_config import TrainingConfig
+from trackbench.plugins.fdnc.weights import Provenance, save_weights
+
+CHECKPOINT_SECONDS = 45.0
+CURVE_COLUMNS = ("stage", "step", "loss", "accuracy", "validation_loss", "validation_accuracy")
+
+
+def train(
+    config: TrainingConfig,
+    worms: Path,
+    out: Path,
+    *,
+    device: str = "cpu",
+    threads: int = 1,
+    report: Callable[[str], None] = print,
+) -> Path:
+    """Train both networks and write `weights.safetensors`, `curve.csv` and `curve.png`.
+
+    A run that was ended is continued from `checkpoint.pt` in the same folder; it reaches the
+    same weights as one that was not.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+    worms : Path
+        The WormND folder; train worms alone are read.
+    out : Path
+        Folder of the run.
+    device : str
+        "cpu" or "cuda".
+    threads : int
+        Of torch.
+    report : callable
+        Takes one line of progress.
+
+    Returns
+    -------
+    Path
+        Of the weights.
+
+    Raises
+    ------
+    MissingDataError
+        No train worms in the folder.
+    InputError
+        The checkpoint in the folder belongs to another config.
+    """
+    keep_freed_memory()
+    torch.set_num_threads(threads)
+    torch.manual_seed(config.seed)
+    out.mkdir(parents=True, exist_ok=True)
+    read = read_worms(worms)
+    if not read:
+        raise MissingDataError(f"{worms}: no train worms", "give the folder of the WormND tables")
+    bank = WormBank.from_worms(to_anatomical_frame(read), device=device)
+    run = _Run(config, out, report)
+    stages: tuple[Stage, ...] = (PoseStage(config, bank), MatchingStage(config, bank))
+    for number, stage in enumerate(stages):
+        stage.weights.to(device)
+        run.train(stage, torch.Generator(device).manual_seed(10 * config.seed + number))
+    provenance = Provenance(config.model_dump_json(), bank.digests)
+    target = out / "weights.safetensors"
+    save_weights(target, *(stage.weights.averaged for stage in stages), provenance)
+    draw_curve(out / "curve.csv", out / "curve.png")
+    return target
+
+
+class _Run:
+    """The files of a run: one checkpoint, one curve."""
+
+    def __init__(self, config: TrainingConfig, out: Path, report: Callable[[str], None]):
+        self.config, self.report = config, report
+        self.checkpoint, self.curve = out / "checkpoint.pt", out / "curve.csv"
+        self.saved: dict[str, Any] = {"config": config.model_dump_json(), "stages": {}}
+        if self.checkpoint.exists():
+            self.saved = torch.load(self.checkpoint, weights_only=True)
+            if self.saved["config"] != config.model_dump_json():
+                raise InputError(
+                    f"{self.checkpoint} belongs to another config", "train into another folder"
+                )
+
+    def train(self, stage: Stage, generator: torch.Generator) -> None:
+        step = self._resume(stage, generator)
+        self._forget_rows(stage.name, step)
+        since, losses = time.monotonic(), []
+        while step < stage.steps:
+            for batch in stage.batches(generator):
+                losses.append(stage.step(batch, step))
+                step += 1
+            if time.monotonic() - since > CHECKPOINT_SECONDS or step >= stage.steps:
+                self._note(stage, step, losses)
+                self._save(stage, step, generator)
+                since, losses = time.monotonic(), []
+
+    def _resume(self, stage: Stage, generator: torch.Generator) -> int:
+        saved = self.saved["stages"].get(stage.name)
+        if saved is None:
+            return 0
+        stage.weights.resume(saved["weights"])
+        generator.set_state(saved["generator"])
+        return int(saved["step"])
+
+    def _save(self, stage: Stage, step: int, generator: torch.Generator) -> None:
+        self.saved["stages"][stage.name] = {
+            "step": step,
+            "weights": stage.weights.state(),
+            "generator": generator.get_state(),
+        }
+        partial = self.checkpoint.with_suffix(".partial")
+        torch.save(self.saved, partial)
+        partial.replace(self.checkpoint)
+
+    def _note(self, stage: Stage, step: int, losses: list[tuple[float, float]]) -> None:
+        loss, accuracy = (sum(column) / len(losses) for column in zip(*losses, strict=True))
+        values = (loss, accuracy, *stage.validate())
+        with self.curve.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            if file.tell() == 0:
+                writer.writerow(CURVE_COLUMNS)
+            writer.writerow([stage.name, step, *(f"{value:.4f}" for value in values)])
+        self.report(
+            f"{stage.name} {step}/{stage.steps}: loss {values[0]:.3f}, accuracy {values[1]:.3f}; "
+            f"validation {values[2]:.3f}, {values[3]:.3f}"
+        )
+
+    def _forget_rows(self, stage: str, step: int) -> None:
+        """Remove rows that a run that was ended wrote after its last checkpoint."""
+        if not self.curve.exists():
+            return
+        with self.curve.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.reader(file))
+        kept = [row for row in rows[1:] if row[0] != stage or int(row[1]) <= step]
+        with self.curve.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([rows[0], *kept])
+
+
+def draw_curve(table: Path, picture: Path) -> None:
+    """Plot training and validation accuracy of each stage against the step."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    stages = list(dict.fromkeys(row["stage"] for row in rows))
+    figure = Figure(figsize=(5 * len(stages), 3.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    for place, stage in enumerate(stages, start=1):
+        axes = figure.add_subplot(1, len(stages), place)
+        own = [row for row in rows if row["stage"] == stage]
+        for column, label in (("accuracy", "training"), ("validation_accuracy", "validation")):
+            axes.plot([int(r["step"]) for r in own], [float(r[column]) for r in own], label=label)
+        axes.set(xlabel="step", ylabel="accuracy", title=stage, ylim=(0, 1))
+        axes.legend(loc="lower right")
+    figure.savefig(picture, dpi=120)
