@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["FileState", "fetch", "file_states", "missing_files"]
 
 PARTIAL_FOLDER: Final = ".partial"
-CHUNK: Final = 1 << 16
+CHUNK: Final = 1 << 14
 WORKERS: Final = 8
 ATTEMPTS: Final = 4
 FIRST_PAUSE_S: Final = 0.5

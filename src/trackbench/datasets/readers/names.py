@@ -36,11 +36,11 @@ def clean_names(raw: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     twice, unclear, uncertain = [], [], []
     for text in raw:
         name = text.strip()
+        if name.endswith(ANONYMOUS) and name.strip(ANONYMOUS):
+            uncertain.append(name)
+            name = name.rstrip(ANONYMOUS).rstrip()
         if name.lower() == "nan":
             name = ""
-        if name.rstrip(ANONYMOUS) not in {name, ""}:
-            uncertain.append(name)
-            name = name.rstrip(ANONYMOUS)
         if ANONYMOUS in name:
             unclear.append(name)
             name = ""
