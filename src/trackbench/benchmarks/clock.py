@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from trackbench.benchmarks.matching import seen_test
 from trackbench.benchmarks.stages import StageCache
 from trackbench.benchmarks.threads import pin_threads, thread_record
 from trackbench.benchmarks.workbench import Workbench
-from trackbench.core.pipeline import label_test, match_batch, reason_to_skip, view
+from trackbench.core.pipeline import label_test, match_batch, reason_to_skip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -151,9 +152,11 @@ def _runner(
     labelers = [bench.labeler(spec, key) for spec, key in specs]
     fitted = [bench.fitted(labelers, case.templates) for case in cases]
     templates = {id(cloud): cloud for case in cases for cloud in case.templates}
-    prepared = {key: bench.prepared(matcher, cloud) for key, cloud in templates.items()} if (
-        matcher
-    ) else {}
+    prepared = (
+        {key: bench.prepared(matcher, cloud) for key, cloud in templates.items()}
+        if (matcher)
+        else {}
+    )
     for plugin in (matcher, segmenter, *labelers):
         reason = plugin and reason_to_skip(plugin, cases[0])
         if reason:
@@ -163,8 +166,7 @@ def _runner(
         volume = cases[i].volume
         if segmenter and volume is not None:
             return segmenter.segment(volume)
-        names = cases[i].truth.names if matcher and "truth" in matcher.requires else None
-        return view(matcher, cases[i].test, names) if matcher else cases[i].test
+        return seen_test(matcher, cases[i]) if matcher else cases[i].test
 
     def run(index: Sequence[int]) -> None:
         tests = {i: test_of(i) for i in index}

@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from trackbench.benchmarks.tasks import Task
     from trackbench.core.registry import Registry
 
-__all__ = ["Cell", "Job", "Part", "Plan", "Request", "cell_key", "make_plan", "reference_combination"]
+__all__ = [
+    "Cell",
+    "Job",
+    "Part",
+    "Plan",
+    "Request",
+    "cell_key",
+    "make_plan",
+    "reference_combination",
+]
 
 
 @dataclass(frozen=True)

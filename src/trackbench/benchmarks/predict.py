@@ -31,7 +31,7 @@ def predict(
         True names of neurons that no segmenter found; they get no name.
     """
     truth = (*case.truth.names, *missed)
-    in_template = frozenset(name for name in case.templates[0].names or () if name)
+    in_template = {name for cloud in case.templates[:1] for name in cloud.names or () if name}
     nothing = ("",) * len(missed)
     return Prediction(
         truth=truth,

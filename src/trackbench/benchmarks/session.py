@@ -92,7 +92,14 @@ def plan_for(registry: Registry, options: Options) -> Plan:
     datasets = _datasets(options)
     names = [name.strip() for name in options.protocols.split(",") if name.strip()]
     tasks = [
-        load_task(registry, spec, protocol, options.split, options.data_dir, options.seed)
+        load_task(
+            registry,
+            spec,
+            protocol,
+            split=options.split,
+            data_dir=options.data_dir,
+            seed=options.seed,
+        )
         for spec, protocol in choose(registry, datasets, names)
     ]
     return make_plan(registry, request, tasks)

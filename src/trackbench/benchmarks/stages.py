@@ -72,13 +72,15 @@ class StageCache:
         found = []
         for case in cases:
             pairs = [(template.id, next(shaped)) for template in case.templates]
-            found.append([Match(t.reshape(shape), name, case.test.id) for name, (t, shape) in pairs])
+            found.append(
+                [Match(t.reshape(shape), name, case.test.id) for name, (t, shape) in pairs]
+            )
         return found
 
     def keep_matches(self, key: str, matches: Sequence[Sequence[Match]]) -> None:
         """Keep the matches of a chunk."""
         tables = [match.log_p for row in matches for match in row]
-        if sum(table.nbytes for table in tables) <= MAX_STAGE_BYTES:
+        if tables and sum(table.nbytes for table in tables) <= MAX_STAGE_BYTES:
             shape = np.array([table.shape for table in tables])
             log_p = np.concatenate([table.ravel() for table in tables])
             self._write(key, {"shape": shape, "log_p": log_p})
@@ -101,4 +103,4 @@ class StageCache:
         if path is not None:
             with contextlib.suppress(StoreError):
                 make_folder(path.parent)
-                write_atomically(path, lambda file: np.savez(file, **arrays))
+                write_atomically(path, lambda file: np.savez(file, allow_pickle=False, **arrays))

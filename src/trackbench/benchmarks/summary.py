@@ -98,17 +98,47 @@ def summary_rows(group: Group, timing: dict[str, Any] | None = None) -> list[Sum
     Clean rows count; where there are none, those of an oracle, then contaminated ones, and the
     result is marked so.
     """
-    rows, scores = _counted(group)
-    animals = {row.animal for row in rows}
-    unit = "animal" if len(animals) > 1 else "case"
-    units = [row.animal if unit == "animal" else row.case for row in rows]
+    counted = _counted(group)
     headline = group.head.protocol.metric
-    estimates = summarise(scores, units) or [_nothing(headline)]
+    estimates = summarise(counted.scores, counted.units) or [_nothing(headline)]
     estimates.sort(key=lambda item: item.metric != headline)
-    return [_row(group, item, rows, scores, unit, timing) for item in estimates]
+    return [_row(group, item, counted, timing) for item in estimates]
 
 
-def _counted(group: Group) -> tuple[list[Row], list[CaseScores]]:
+@dataclass(frozen=True)
+class _Counted:
+    """The rows that a mean is taken over, with their scores."""
+
+    rows: tuple[Row, ...] = ()
+    scores: tuple[CaseScores, ...] = ()
+
+    @property
+    def n_animals(self) -> int:
+        return len({row.animal for row in self.rows})
+
+    @property
+    def unit(self) -> str:
+        return "animal" if self.n_animals > 1 else "case"
+
+    @property
+    def units(self) -> list[str]:
+        animals = self.unit == "animal"
+        return [row.animal if animals else row.case for row in self.rows]
+
+    @property
+    def clean(self) -> bool:
+        return bool(self.rows) and not self.oracle and not self.contaminated
+
+    @property
+    def oracle(self) -> bool:
+        return any(row.oracle for row in self.rows)
+
+    @property
+    def contaminated(self) -> bool:
+        return any(row.status == CONTAMINATED for row in self.rows)
+
+
+def _counted(group: Group) -> _Counted:
     pairs = [
         (row, score)
         for row, score in zip(group.rows, group.scores, strict=True)
@@ -117,22 +147,15 @@ def _counted(group: Group) -> tuple[list[Row], list[CaseScores]]:
     for status, oracle in ((OK, False), (OK, True), (CONTAMINATED, False), (CONTAMINATED, True)):
         kept = [pair for pair in pairs if (pair[0].status, pair[0].oracle) == (status, oracle)]
         if kept:
-            return [row for row, _ in kept], [score for _, score in kept]
-    return [], []
+            return _Counted(tuple(row for row, _ in kept), tuple(score for _, score in kept))
+    return _Counted()
 
 
 def _row(
-    group: Group,
-    estimate: Estimate,
-    rows: list[Row],
-    scores: list[CaseScores],
-    unit: str,
-    timing: dict[str, Any] | None,
+    group: Group, estimate: Estimate, counted: _Counted, timing: dict[str, Any] | None
 ) -> SummaryRow:
     head = group.head
-    oracle = any(row.oracle for row in rows)
-    contaminated = any(row.status == CONTAMINATED for row in rows)
-    groups = _by_group(estimate.metric, rows, scores)
+    groups = _by_group(estimate.metric, counted)
     primary = estimate.metric == head.protocol.metric
     return SummaryRow(
         segmenter=head.segmenter,
@@ -146,14 +169,14 @@ def _row(
         low=_plain(estimate.low),
         high=_plain(estimate.high),
         n_cases=estimate.n_cases,
-        n_animals=len({row.animal for row in rows}),
-        unit=unit,
+        n_animals=counted.n_animals,
+        unit=counted.unit,
         seconds_per_volume=None if timing is None else timing["seconds_per_volume"],
         statuses=_statuses(group),
         primary=primary,
-        headline=primary and bool(rows) and not oracle and not contaminated,
-        oracle=oracle,
-        contaminated=contaminated,
+        headline=primary and counted.clean,
+        oracle=counted.oracle,
+        contaminated=counted.contaminated,
         n_planned=head.n_planned,
         n_expected=head.n_expected,
         groups=groups,
@@ -170,11 +193,9 @@ def _statuses(group: Group) -> dict[str, int]:
     return found | ({MISSING: missing} if missing else {})
 
 
-def _by_group(
-    metric: str, rows: list[Row], scores: list[CaseScores]
-) -> dict[str, dict[str, float | int]]:
+def _by_group(metric: str, counted: _Counted) -> dict[str, dict[str, float | int]]:
     values: dict[str, list[float]] = {}
-    for row, score in zip(rows, scores, strict=True):
+    for row, score in zip(counted.rows, counted.scores, strict=True):
         value = score.values.get(metric)
         if row.group and value is not None:
             values.setdefault(row.group, []).append(value)

@@ -40,9 +40,7 @@ class Tables:
 
         if group.rows:
             self._rows.write_table(pa.table(_row_columns(group), schema=_row_schema()))
-            self._predictions.write_table(
-                pa.table(_neuron_columns(group), schema=_neuron_schema())
-            )
+            self._predictions.write_table(pa.table(_neuron_columns(group), schema=_neuron_schema()))
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from trackbench.core.plugin import Dataset, Protocol
 from trackbench.core.spec import Spec
 from trackbench.errors import InputError, UsageError
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from trackbench.core.plugin import Dataset, Protocol
     from trackbench.core.registry import Registry
     from trackbench.core.types import Case
 
@@ -84,9 +84,10 @@ def load_task(
     registry: Registry,
     spec: Spec,
     protocol: Protocol,
-    split: str | None,
-    data_dir: Path | None,
-    seed: int,
+    *,
+    split: str | None = None,
+    data_dir: Path | None = None,
+    seed: int = 0,
 ) -> Task:
     """Read the cases of one protocol.
 

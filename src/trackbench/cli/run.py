@@ -44,7 +44,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--threads", type=click.IntRange(1), help="Threads of the timing pass.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 def command(*, summary: Path | None, dry_run: bool, **typed: Any) -> None:
-    r"""Score segmenters, matchers and labelers on a dataset.
+    """Score segmenters, matchers and labelers on a dataset.
 
     \b
     Without options: the default matchers on the embedded worms.

@@ -10,7 +10,6 @@ import threading
 from contextlib import contextmanager
 from functools import cache
 from multiprocessing import connection, parent_process
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from trackbench.benchmarks.cell import execute
@@ -21,6 +20,7 @@ from trackbench.core.registry import load_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from trackbench.benchmarks.plan import Job
     from trackbench.benchmarks.record import CellRecord

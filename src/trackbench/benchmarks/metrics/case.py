@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from trackbench.benchmarks.record import Prediction
@@ -47,24 +49,21 @@ class _Right:
     prediction: Prediction
 
     @cached_property
-    def truth(self) -> NDArray[np.str_]:
-        return np.array(self.prediction.truth, dtype=str)
-
-    @cached_property
     def named(self) -> NDArray[np.bool_]:
-        return self.truth != ""
+        return np.array([name != "" for name in self.prediction.truth], dtype=bool)
 
     @cached_property
     def in_both(self) -> NDArray[np.bool_]:
-        return self.named & np.array(self.prediction.in_template, dtype=bool)
+        pairs = zip(self.prediction.truth, self.prediction.in_template, strict=True)
+        return np.array([name != "" and known for name, known in pairs], dtype=bool)
 
     @cached_property
     def assigned(self) -> NDArray[np.bool_]:
-        return np.array(self.prediction.name, dtype=str) == self.truth
+        return _equal(self.prediction.name, self.prediction.truth)
 
     @cached_property
     def argmax(self) -> NDArray[np.bool_]:
-        return np.array(self.prediction.argmax, dtype=str) == self.truth
+        return _equal(self.prediction.argmax, self.prediction.truth)
 
     def among(self, k: int) -> NDArray[np.bool_]:
         pairs = zip(self.prediction.truth, self.prediction.top, strict=True)
@@ -99,6 +98,10 @@ def score_case(prediction: Prediction, headline: str) -> CaseScores:
     return CaseScores(values, bins, int(scope.sum()))
 
 
+def _equal(given: Sequence[str], true: Sequence[str]) -> NDArray[np.bool_]:
+    return np.array([a == b for a, b in zip(given, true, strict=True)], dtype=bool)
+
+
 def _share(right: NDArray[np.bool_], scope: NDArray[np.bool_]) -> float | None:
     return float(right[scope].mean()) if scope.any() else None
 
@@ -120,9 +123,7 @@ def _coverage(
     }
 
 
-def _ece_bins(
-    right: NDArray[np.bool_], probability: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _ece_bins(right: NDArray[np.bool_], probability: NDArray[np.float64]) -> NDArray[np.float64]:
     given = probability > 0
     index = np.minimum((probability[given] * ECE_BINS).astype(int), ECE_BINS - 1)
     weights = (None, probability[given], right[given].astype(float))
