@@ -30,7 +30,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         self.site = site
         super().__init__(*args, directory=str(site.folder), **kwargs)
 
-    def do_GET(self):  # noqa: N802
+    def do_GET(self):
         path = Path(self.translate_path(self.path))
         wanted = self.headers.get("Range")
         self.site.requests.append((self.path, wanted))

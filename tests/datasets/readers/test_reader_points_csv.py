@@ -100,5 +100,5 @@ def test_the_suffix_decides_the_format(tmp_path):
     assert read_points(tmp_path / "a.data", mirrored=True).mirrored is True
     assert read_points(tmp_path / "a.data").zyx_um.tolist() == [[3, 2, 1]]
     assert read_points(tmp_path / "real_1.npy", mirrored=False).mirrored is False
-    with pytest.raises(InputError, match="unknown suffix '.xlsx'"):
+    with pytest.raises(InputError, match=r"unknown suffix '\.xlsx'"):
         read_points(tmp_path / "a.xlsx")

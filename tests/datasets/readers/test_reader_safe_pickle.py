@@ -2,7 +2,7 @@
 
 import collections
 import contextlib
-import datetime
+import datetime as dt
 import functools
 import os
 import pathlib
@@ -128,7 +128,7 @@ def test_attacks_are_refused_and_not_run(tmp_path, attack):
     [
         collections.OrderedDict(a=1),
         Fraction(1, 2),
-        datetime.date(2020, 1, 1),
+        dt.date(2020, 1, 1),
         pathlib.PurePosixPath("a"),
         np.float64(1.5),
         np.random.default_rng(0),
