@@ -1,0 +1,28 @@
+"""A transformer that matches two point clouds by position, trained on simulated worms.
+
+After Yu et al. 2021 (fDNC, eLife 10:e66410): `published` is their network. The one that is
+shipped differs: a pose network turns every worm into the anatomical frame first; attention is
+rotary, pre-norm and one-directional, so that a template is encoded once; absence is supervised
+on both sides; the scores go through Sinkhorn normalisation and a refinement by a smooth map.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from trackbench.core.hookspecs import hookimpl
+from trackbench.plugins.fdnc.config import FdncConfig
+from trackbench.plugins.fdnc.matcher import FdncMatcher
+
+if TYPE_CHECKING:
+    from trackbench.core.plugin import Matcher
+
+__all__ = ["FdncConfig", "FdncMatcher"]
+
+TRACKBENCH_API = 1
+
+
+@hookimpl
+def trackbench_matchers() -> list[type[Matcher[Any]]]:
+    """Give `fdnc`."""
+    return [FdncMatcher]

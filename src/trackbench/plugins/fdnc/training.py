@@ -1,4 +1,4 @@
-"""A training run: the pose network, then the matching network; checkpoints, curve, weights."""
+"""A training run: the matching network, then the pose network; checkpoints, curve, weights."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ from typing import Any
 
 import torch
 
-from trackbench.datasets.semisynthetic import WormBank, read_worms, to_anatomical_frame
+from trackbench.datasets.semisynthetic import (
+    SIMULATOR_VERSION,
+    WormBank,
+    read_worms,
+    to_anatomical_frame,
+)
 from trackbench.errors import InputError, MissingDataError
 from trackbench.plugins.fdnc.optimiser import keep_freed_memory
 from trackbench.plugins.fdnc.stages import MatchingStage, PoseStage, Stage
 from trackbench.plugins.fdnc.training_config import TrainingConfig
-from trackbench.plugins.fdnc.weights import Provenance, save_weights
+from trackbench.plugins.fdnc.weights import save_trained
 
 CHECKPOINT_SECONDS = 45.0
+CHECKPOINTS_A_VALIDATION = 5
 CURVE_COLUMNS = ("stage", "step", "loss", "accuracy", "validation_loss", "validation_accuracy")
 
 
@@ -70,13 +76,19 @@ def train(
         raise MissingDataError(f"{worms}: no train worms", "give the folder of the WormND tables")
     bank = WormBank.from_worms(to_anatomical_frame(read), device=device)
     run = _Run(config, out, report)
-    stages: tuple[Stage, ...] = (PoseStage(config, bank), MatchingStage(config, bank))
+    poses, matching = PoseStage(config, bank), MatchingStage(config, bank)
+    stages: tuple[Stage, ...] = (matching, poses)
     for number, stage in enumerate(stages):
         stage.weights.to(device)
         run.train(stage, torch.Generator(device).manual_seed(10 * config.seed + number))
-    provenance = Provenance(config.model_dump_json(), bank.digests)
     target = out / "weights.safetensors"
-    save_weights(target, *(stage.weights.averaged for stage in stages), provenance)
+    save_trained(
+        target,
+        poses.weights.averaged,
+        matching.weights.averaged,
+        about={"config": config.model_dump(mode="json"), "simulator": SIMULATOR_VERSION},
+        trained_on=bank.digests,
+    )
     draw_curve(out / "curve.csv", out / "curve.png")
     return target
 
@@ -98,15 +110,18 @@ class _Run:
     def train(self, stage: Stage, generator: torch.Generator) -> None:
         step = self._resume(stage, generator)
         self._forget_rows(stage.name, step)
-        since, losses = time.monotonic(), []
+        since, losses, checkpoints = time.monotonic(), [], 0
         while step < stage.steps:
             for batch in stage.batches(generator):
                 losses.append(stage.step(batch, step))
                 step += 1
             if time.monotonic() - since > CHECKPOINT_SECONDS or step >= stage.steps:
-                self._note(stage, step, losses)
+                checkpoints += 1
+                if checkpoints % CHECKPOINTS_A_VALIDATION == 0 or step >= stage.steps:
+                    self._note(stage, step, losses)
+                    losses = []
                 self._save(stage, step, generator)
-                since, losses = time.monotonic(), []
+                since = time.monotonic()
 
     def _resume(self, stage: Stage, generator: torch.Generator) -> int:
         saved = self.saved["stages"].get(stage.name)

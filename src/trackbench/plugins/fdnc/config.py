@@ -1,0 +1,44 @@
+"""Parameters of `fdnc`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from trackbench.core.plugin import Config
+
+__all__ = ["FdncConfig"]
+
+
+class FdncConfig(Config):
+    """Parameters of `fdnc`.
+
+    The defaults of the last step were chosen on validation worms and on volumes 1-200 of
+    nguyen2017.
+    """
+
+    device: Literal["cpu", "cuda"] = Field(default="cpu", description="where to compute")
+    precision: Literal["bfloat16", "float32"] = Field(
+        default="bfloat16", description="of the networks; positions and scores are float32"
+    )
+    weights: Path | None = Field(
+        default=None, description="a file that trackbench train fdnc wrote; None = the shipped one"
+    )
+    temperature: float = Field(
+        default=1.0, gt=0, le=10, description="divides the scores: above 1 is less confident"
+    )
+    sinkhorn: int = Field(
+        default=6, ge=0, le=100, description="rounds of Sinkhorn normalisation, 0 = rows alone"
+    )
+    refine: int = Field(default=2, ge=0, le=20, description="rounds of refinement by a smooth map")
+    refine_strength: float = Field(
+        default=0.5, ge=0, le=2, description="weight of the residuals against the network"
+    )
+    refine_least_um: float = Field(
+        default=1.5, gt=0, le=50, description="smallest residual that is believed, in µm"
+    )
+    refine_stiffness: float = Field(
+        default=0.5, ge=0, le=1000, description="ridge on the coefficients of the smooth map"
+    )

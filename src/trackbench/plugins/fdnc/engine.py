@@ -1,0 +1,138 @@
+"""The arithmetic behind the matcher: pose, encoding, comparison, normalisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from trackbench.errors import UsageError
+from trackbench.plugins.fdnc.network import Scores
+from trackbench.plugins.fdnc.normalise import Masks, sinkhorn
+from trackbench.plugins.fdnc.posenet import best_poses, principal_frame
+from trackbench.plugins.fdnc.refine import Refinement, refined
+from trackbench.plugins.fdnc.weights import Trained, load_trained
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from trackbench.plugins.fdnc.config import FdncConfig
+    from trackbench.plugins.fdnc.network import EncodedTemplate
+
+__all__ = ["BUCKET", "FEWEST_POINTS", "Engine", "Template"]
+
+BUCKET = 16
+"""Tests are padded to a multiple of this and batched with tests of the same padded size only:
+what a test gives doesn't depend on its batch."""
+
+TESTS_AT_ONCE = 16
+FEWEST_POINTS = 4
+"""Fewer points have no pose."""
+
+
+@dataclass(frozen=True, eq=False)
+class Clouds:
+    """A padded batch: zyx_um (b, n, 3), zero where padded, and mask (b, n) of bool."""
+
+    zyx_um: Tensor
+    mask: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Template:
+    """A template in the anatomical frame (a batch of one), and its encoding."""
+
+    clouds: Clouds
+    encoded: EncodedTemplate
+
+
+class Engine:
+    """Networks on a device.
+
+    Parameters
+    ----------
+    config : FdncConfig
+    weights : Path
+
+    Raises
+    ------
+    UsageError
+        CUDA is asked for and isn't there.
+    InputError
+        Weights that can't be used.
+    """
+
+    def __init__(self, config: FdncConfig, weights: Path):
+        if config.device == "cuda" and not torch.cuda.is_available():
+            raise UsageError("fdnc: this machine has no CUDA device", "use device=cpu")
+        self.config = config
+        self.device = torch.device(config.device)
+        dtype = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
+        self.trained: Trained = load_trained(weights, dtype, self.device)
+        self.refinement = Refinement(
+            config.refine,
+            config.refine_strength,
+            config.refine_least_um,
+            config.refine_stiffness,
+        )
+
+    @torch.inference_mode()
+    def encode(self, points: NDArray[np.float32]) -> Template:
+        """Encode a template (n, 3), n >= FEWEST_POINTS, given in µm and centred."""
+        clouds = self._anatomical(_padded([points], len(points), self.device))
+        return Template(clouds, self.trained.network.encode(clouds.zyx_um, clouds.mask))
+
+    def log_p(
+        self, template: Template, tests: Sequence[NDArray[np.float32]]
+    ) -> list[NDArray[np.float32]]:
+        """Log-probabilities (m, n + 1) of tests (m, 3), m >= FEWEST_POINTS, in their order."""
+        found: dict[int, NDArray[np.float32]] = {}
+        sizes = [-(-len(test) // BUCKET) * BUCKET for test in tests]
+        for size in sorted(set(sizes)):
+            fit = [i for i, own in enumerate(sizes) if own == size]
+            for first in range(0, len(fit), TESTS_AT_ONCE):
+                some = fit[first : first + TESTS_AT_ONCE]
+                clouds = _padded([tests[i] for i in some], size, self.device)
+                batch = self._compare(template, clouds).cpu().numpy()
+                for i, table in zip(some, batch, strict=True):
+                    found[i] = table[: len(tests[i])]
+        return [found[i] for i in range(len(tests))]
+
+    def _anatomical(self, clouds: Clouds) -> Clouds:
+        axes = principal_frame(clouds.zyx_um, clouds.mask)
+        turned = clouds.zyx_um @ axes.mT
+        matrices, _ = best_poses(self.trained.poses(turned, clouds.mask))
+        return Clouds(turned @ matrices[:, 0], clouds.mask)
+
+    @torch.inference_mode()
+    def _compare(self, template: Template, clouds: Clouds) -> Tensor:
+        network, rounds = self.trained.network, self.config.sinkhorn
+        tests = self._anatomical(clouds)
+        outputs = network.compare(template.encoded, tests.zyx_um, tests.mask)
+        raw = network.score(len(outputs) - 1, template.encoded, outputs[-1])
+        heat = self.config.temperature
+        count = len(tests.mask)
+        scores = Scores(
+            raw.pairs / heat, raw.test_alone / heat, raw.template_alone.expand(count, -1) / heat
+        )
+        masks = Masks(tests.mask, template.clouds.mask.expand(count, -1))
+        template_um = template.clouds.zyx_um.expand(count, -1, -1)
+        scores = refined(scores, tests.zyx_um, template_um, masks, self.refinement, rounds)
+        return sinkhorn(scores, masks, rounds)
+
+
+def _padded(
+    clouds: Sequence[NDArray[np.float32]], width: int, device: torch.device
+) -> Clouds:
+    points = np.zeros((len(clouds), width, 3), dtype=np.float32)
+    mask = np.zeros((len(clouds), width), dtype=np.bool_)
+    for i, cloud in enumerate(clouds):
+        points[i, : len(cloud)] = cloud
+        mask[i, : len(cloud)] = True
+    return Clouds(torch.as_tensor(points, device=device), torch.as_tensor(mask, device=device))

@@ -1,0 +1,93 @@
+"""The matcher `fdnc`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from trackbench.core.plugin import Matcher
+from trackbench.core.types import Match
+from trackbench.plugins.fdnc.config import FdncConfig
+from trackbench.plugins.fdnc.points import canonical_points
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from trackbench.core.types import PointCloud
+    from trackbench.plugins.fdnc.engine import Engine, Template
+
+__all__ = ["FdncMatcher"]
+
+SHIPPED: Final = Path(__file__).with_name("weights.safetensors")
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What depends on the template alone.
+
+    Parameters
+    ----------
+    id : str
+    order : (n,) array
+        Rows of the template in canonical order.
+    template : Template, optional
+        None where there are too few points for a pose.
+    """
+
+    id: str
+    order: NDArray[np.intp]
+    template: Template | None
+
+
+class FdncMatcher(Matcher[FdncConfig]):
+    """Transformer on positions, trained on simulated worms; see the package's docstring."""
+
+    name = "fdnc"
+    Config = FdncConfig
+    cite = "Yu et al. 2021, eLife 10:e66410"
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The networks, loaded at their first use."""
+        from trackbench.plugins.fdnc.engine import Engine
+
+        return Engine(self.config, self.config.weights or SHIPPED)
+
+    @property
+    def trained_on(self) -> frozenset[str]:
+        """Keys of the worms that the weights saw."""
+        return self.engine.trained.trained_on
+
+    def prepare(self, template: PointCloud) -> Prepared:
+        """Encode the template once."""
+        points, order = canonical_points(template)
+        known = self.engine.encode(points) if self._has_pose(points) else None
+        return Prepared(template.id, order, known)
+
+    def match(self, prepared: Prepared, tests: Sequence[PointCloud]) -> list[Match]:
+        """Match tests of similar size together."""
+        n = len(prepared.order)
+        columns = np.append(np.argsort(prepared.order), n)
+        canonical = [canonical_points(test) for test in tests]
+        tables = [np.full((len(points), n + 1), -np.log(n + 1.0)) for points, _ in canonical]
+        posed = [i for i, (points, _) in enumerate(canonical) if self._has_pose(points)]
+        if prepared.template is not None and posed:
+            found = self.engine.log_p(prepared.template, [canonical[i][0] for i in posed])
+            for i, table in zip(posed, found, strict=True):
+                tables[i] = table
+        return [
+            Match(table[np.argsort(order)][:, columns], prepared.id, test.id)
+            for table, (_, order), test in zip(tables, canonical, tests, strict=True)
+        ]
+
+    @staticmethod
+    def _has_pose(points: NDArray[np.float32]) -> bool:
+        from trackbench.plugins.fdnc.engine import FEWEST_POINTS
+
+        return len(points) >= FEWEST_POINTS
