@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import http.server
 import re
+import subprocess
+import sys
 import threading
+import time
 from functools import partial
 from pathlib import Path
 
@@ -53,6 +56,9 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         if stop < len(body):
             self.wfile.flush()
             self.close_connection = True
+            if self.site.stalls:
+                self.site.has_stalled.set()
+                self.site.go_on.wait(timeout=60)
 
     def log_message(self, *args):
         pass
@@ -67,6 +73,9 @@ class Site:
         self.failures: list[int] = []
         self.cuts: list[int] = []
         self.knows_range = True
+        self.stalls = False
+        self.has_stalled = threading.Event()
+        self.go_on = threading.Event()
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, site=self))
 
     def source(self, **bodies: bytes) -> Source:
@@ -89,6 +98,7 @@ def site(tmp_path, monkeypatch):
     thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield made
+    made.go_on.set()
     made.server.shutdown()
     made.server.server_close()
     thread.join()
@@ -148,6 +158,30 @@ def test_an_interrupted_download_is_continued_by_the_next_one(site, folder):
     assert (folder / "a.bin").read_bytes() == BODY
 
 
+def test_a_download_that_was_killed_is_continued(site, folder):
+    """kill -9 in the middle of a transfer, then the same again."""
+    source = site.source(a=BODY)
+    site.cuts, site.stalls = [CUT], True
+    program = (
+        "from pathlib import Path\n"
+        "from trackbench.datasets.fetch import fetch\n"
+        "from trackbench.datasets.registry import RemoteFile, Source\n"
+        f"fetch({source!r}, Path({str(folder)!r}))\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program])
+    assert site.has_stalled.wait(timeout=60)
+    part = folder / ".partial" / f"a.bin.{source.files[0].sha256[:8]}.part"
+    while not part.exists() or part.stat().st_size < CUT // 2:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    kept = part.stat().st_size
+    site.stalls, site.requests = False, []
+    fetch(source, folder)
+    assert site.requests == [("/a.bin", f"bytes={kept}-")]
+    assert (folder / "a.bin").read_bytes() == BODY
+
+
 def test_a_server_that_knows_no_range_starts_anew(site, folder):
     source = site.source(a=BODY)
     site.knows_range = False
@@ -187,11 +221,11 @@ def test_more_bytes_than_pinned_are_not_taken(site, folder):
 
 
 def test_an_absent_file_is_one_line_at_once(site, folder):
-    source = site.source(a=BODY)
-    (site.folder / "a.bin").unlink()
+    source = site.source(sub__a=BODY)
+    (site.folder / "sub" / "a.bin").unlink()
     with pytest.raises(MissingDataError, match="the server answers 404") as caught:
         fetch(source, folder)
-    assert f"{source.base}a.bin" in str(caught.value)
+    assert f"{source.base}sub/a.bin" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert len(site.requests) == 1
     assert not folder.exists()

@@ -56,7 +56,7 @@ def list_data(data_dir: Path | None, *, verbose: bool) -> None:
 @_DATA_DIR
 @click.option("--offline", is_flag=True, help="Use no network: complain if something is missing.")
 def fetch_data(sections: tuple[str, ...], data_dir: Path | None, *, offline: bool) -> None:
-    r"""Download what is missing of NAME (all, if none is named) and check every sha256.
+    """Download what is missing of NAME (all, if none is named) and check every sha256.
 
     An interrupted download goes on where it stopped.
 
@@ -144,6 +144,9 @@ def _progress_bar(source: Source, folder: Path) -> Iterator[Callable[[int], None
 
     total = sum(file.size for file in missing_files(source, folder))
     columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
         task = bar.add_task(source.name, total=total)
         yield lambda count: bar.advance(task, count)

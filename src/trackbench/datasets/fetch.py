@@ -98,19 +98,24 @@ def fetch(
         )
     if not wanted:
         return folder
-    partial = folder / PARTIAL_FOLDER
     try:
-        partial.mkdir(parents=True, exist_ok=True)
+        for file in wanted:
+            (folder / file.path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / PARTIAL_FOLDER).mkdir(exist_ok=True)
         _fetch_all(_Transfer(source, folder, progress or (lambda _: None), pause_s), wanted)
     except OSError as error:
         raise InputError(
             f"{folder}: {error.strerror or error}", "make the folder writable or give --data-dir"
         ) from None
     finally:
-        with contextlib.suppress(OSError):  # not empty: something was kept
-            partial.rmdir()
-            folder.rmdir()
+        _remove_empty_folders(folder)
     return folder
+
+
+def _remove_empty_folders(folder: Path) -> None:
+    for path in (*sorted(folder.rglob("*/"), reverse=True), folder):
+        with contextlib.suppress(OSError):  # it holds something
+            path.rmdir()
 
 
 def _fetch_all(transfer: _Transfer, wanted: Sequence[RemoteFile]) -> None:
