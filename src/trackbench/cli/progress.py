@@ -34,10 +34,15 @@ def shown_progress(plan: Plan, out: Path) -> Iterator[Callable[[CellRecord, Job]
     ) as bars:
         task = bars.add_task("cells", total=plan.n_cells, completed=done)
 
+        said: set[str] = set()
+
         def advance(record: CellRecord, job: Job) -> None:
-            names = {row.status for row in record.rows} & FAILURES
-            if names:
-                console.print(f"{job.cells[0].combination.names[1]}: {', '.join(sorted(names))}")
+            way = next(cell.combination for cell in job.cells if cell.key == record.key)
+            for status in sorted({row.status for row in record.rows} & FAILURES):
+                line = f"{' > '.join(way.names[1:])}: {status}"
+                if line not in said:
+                    said.add(line)
+                    console.print(line, markup=False, highlight=False)
             bars.advance(task)
 
         yield advance

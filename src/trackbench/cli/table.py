@@ -69,7 +69,7 @@ def _console() -> Console:
 def _cells(row: SummaryRow) -> tuple[str, ...]:
     marks = "".join(mark for mark, on in ((" †", row.oracle), (" ‡", row.contaminated)) if on)
     of = "" if row.n_expected is None else f" of {row.n_expected}"
-    unit = f"{row.n_animals} animals" if row.unit == "animal" else "1 animal"
+    unit = "1 animal" if row.n_animals == 1 else f"{row.n_animals} animals"
     return (
         _plugin(row).replace("[", r"\[") + marks,
         f"{row.protocol} ({row.split})",
@@ -93,6 +93,6 @@ def _footnotes(rows: Sequence[SummaryRow]) -> list[str]:
         found.append("† an oracle: knew of the true names; never in a headline")
     if any(row.contaminated for row in rows):
         found.append("‡ contaminated: its weights saw the test animal; never in a headline")
-    if any(row.unit == "case" for row in rows):
+    if any(row.n_animals == 1 for row in rows):
         found.append("with one animal alone the interval is over its cases")
     return found
