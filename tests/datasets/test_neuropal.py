@@ -93,6 +93,17 @@ def test_the_other_splits_of_wormnd(root):
     assert [worm.id for worm in found[0].templates] == ["many", "np"]
 
 
+def test_five_folds_take_all_worms_of_the_other_folds(root):
+    found = cases(root, "wormnd-5fold", "all")
+    assert {case.id for case in found} == {"1", "2", "3", "few", "scored", VALIDATION_WORM}
+    folds = {worm[0]: worm[2] for worm in (*HL_WORMS, *OTHER_WORMS)}
+    for case in found:
+        used = {worm.id for worm in case.templates}
+        assert used == {name for name, fold in folds.items() if fold != folds[case.id]}
+    by_id = {case.id: case for case in found}
+    assert [worm.id for worm in by_id["1"].templates][:2] == ["2", "3"]
+
+
 def test_blind_hides_the_tests_handedness_only(root):
     for case in cases(root, "wormnd-blind"):
         assert case.test.mirrored is None
@@ -180,7 +191,7 @@ def test_real_worms_fit_the_expected_counts(real_data, protocol, split):
     found = cases(real_data, protocol, split)
     expected = NeuroPAL().expected_cases(protocol, split)
     assert 0 < len(found) <= expected
-    if split != "test":
+    if split in {"train", "validation"}:
         assert len(found) == expected
     assert len({case.id for case in found}) == len(found)
 

@@ -12,9 +12,9 @@ from trackbench.core.plugin import Dataset, DatasetConfig
 from trackbench.datasets.cases import at_least_one, make_case, section_folder
 from trackbench.datasets.neuropal_protocols import (
     EXPECTED_CASES,
+    FIVE_FOLDS,
     HANDEDNESS_GIVEN,
     PROTOCOLS,
-    WORMND_PROTOCOLS,
 )
 from trackbench.datasets.readers.fdnc_data import read_fdnc_data
 from trackbench.datasets.readers.wormnd import (
@@ -41,6 +41,8 @@ TRACKBENCH_API = 1
 
 WORMND: Final = "wormnd"
 FDNC_EXAMPLE: Final = "fdnc_example"
+UNSCORED_GROUP: Final = "original"
+"""The fold of the worms that are in every training set of the published runs."""
 
 
 class NeuroPALConfig(DatasetConfig):
@@ -90,9 +92,13 @@ class NeuroPAL(Dataset[NeuroPALConfig]):
         entries = read_wormnd_index(folder)
         if protocol in HANDEDNESS_GIVEN and not self.config.oracle:
             _require_handedness(folder)
-        is_wormnd = protocol in {known.name for known in WORMND_PROTOCOLS}
-        make = self._wormnd_cases if is_wormnd else self._chaudhary_cases
-        return at_least_one(make(entries, protocol, split), folder, protocol, split)
+        if protocol.startswith("chaudhary"):
+            found = self._chaudhary_cases(entries, protocol, split)
+        elif protocol == FIVE_FOLDS.name:
+            found = self._fold_cases(entries, protocol, split)
+        else:
+            found = self._wormnd_cases(entries, protocol, split)
+        return at_least_one(found, folder, protocol, split)
 
     def _read(self, entry: WormndEntry) -> PointCloud:
         return read_wormnd_worm(entry, aligned=self.config.oracle)
@@ -130,7 +136,7 @@ class NeuroPAL(Dataset[NeuroPALConfig]):
         self, entries: Sequence[WormndEntry], protocol: str, split: str
     ) -> Iterator[Case]:
         scored = [entry for entry in entries if entry.scored and _split(entry) == split]
-        tests = evenly(sorted(scored, key=lambda entry: (entry.lab, entry.id)), self.config.limit)
+        tests = evenly(sorted(scored, key=_lab_and_id), self.config.limit)
         train = [(entry.lab, self._read(entry)) for entry in entries if _split(entry) == "train"]
         if protocol == "wormnd-position":
             train = [(lab, replace(cloud, color=None)) for lab, cloud in train]
@@ -144,15 +150,42 @@ class NeuroPAL(Dataset[NeuroPALConfig]):
             templates = shared[entry.lab]
             if split == "train":
                 templates = tuple(worm for worm in templates if worm.id != test.id)
-            yield make_case(
-                test.id,
-                templates,
-                test,
-                protocol=protocol,
-                split=split,
-                group=entry.lab,
-                oracle=self.config.oracle,
-            )
+            yield self._scored_case(entry, templates, test, protocol, split)
+
+    def _fold_cases(
+        self, entries: Sequence[WormndEntry], protocol: str, split: str
+    ) -> Iterator[Case]:
+        worms = {entry.id: self._read(entry) for entry in entries}
+        shared: dict[tuple[str, str], tuple[PointCloud, ...]] = {}
+        scored = [entry for entry in entries if entry.scored and entry.group != UNSCORED_GROUP]
+        for entry in evenly(sorted(scored, key=_lab_and_id), self.config.limit):
+            key = entry.lab, entry.group
+            if key not in shared:
+                others = [(x.lab, worms[x.id]) for x in entries if x.group != entry.group]
+                shared[key] = _own_lab_first(others, entry.lab)
+            yield self._scored_case(entry, shared[key], worms[entry.id], protocol, split)
+
+    def _scored_case(
+        self,
+        entry: WormndEntry,
+        templates: tuple[PointCloud, ...],
+        test: PointCloud,
+        protocol: str,
+        split: str,
+    ) -> Case:
+        return make_case(
+            test.id,
+            templates,
+            test,
+            protocol=protocol,
+            split=split,
+            group=entry.lab,
+            oracle=self.config.oracle,
+        )
+
+
+def _lab_and_id(entry: WormndEntry) -> tuple[str, str]:
+    return entry.lab, entry.id
 
 
 def _split(entry: WormndEntry) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 
 from trackbench.core.plugin import Protocol, Published
 
-__all__ = ["EXPECTED_CASES", "HANDEDNESS_GIVEN", "PROTOCOLS", "WORMND_PROTOCOLS"]
+__all__ = ["EXPECTED_CASES", "FIVE_FOLDS", "HANDEDNESS_GIVEN", "PROTOCOLS"]
 
 _YU: Final = "Yu et al. 2021, eLife 10:e66410"
 _WORMND: Final = "WormND, summary_acc_ID.csv: mean of 94 worms"
@@ -31,7 +31,7 @@ _ON_WORMND: Final = (
 _LEARNED_SPLITS: Final = ("test", "validation", "train")
 _SCORED: Final = "each scored worm against all train worms (own lab first)"
 
-WORMND_PROTOCOLS: Final = (
+LEARNED_PROTOCOLS: Final = (
     Protocol(
         "wormnd",
         f"{_SCORED}; positions and color, handedness given",
@@ -53,6 +53,15 @@ WORMND_PROTOCOLS: Final = (
     ),
 )
 
+FIVE_FOLDS: Final = Protocol(
+    "wormnd-5fold",
+    "each scored worm against all worms of the other folds (own lab first), as published; "
+    "positions and color, handedness given",
+    "m_test",
+    ("all",),
+    _ON_WORMND,
+)
+
 PROTOCOLS: Final = (
     Protocol(
         "chaudhary",
@@ -66,7 +75,8 @@ PROTOCOLS: Final = (
         "m_pair",
         published=_ON_CHAUDHARY,
     ),
-    *WORMND_PROTOCOLS,
+    *LEARNED_PROTOCOLS,
+    FIVE_FOLDS,
     Protocol(
         "fdnc-example",
         "the pair of worms that fDNC ships; positions and color",
@@ -78,15 +88,16 @@ PROTOCOLS: Final = (
     ),
 )
 
-HANDEDNESS_GIVEN: Final = frozenset({"wormnd", "wormnd-position"})
+HANDEDNESS_GIVEN: Final = frozenset({"wormnd", "wormnd-position", FIVE_FOLDS.name})
 
 EXPECTED_CASES: Final = {
     ("chaudhary", "test"): 72,
     ("chaudhary-8", "test"): 8,
     ("fdnc-example", "test"): 1,
+    (FIVE_FOLDS.name, "all"): 94,
     **{
         (protocol.name, split): count
-        for protocol in WORMND_PROTOCOLS
+        for protocol in LEARNED_PROTOCOLS
         for split, count in (("test", 46), ("validation", 12), ("train", 46))
     },
 }
