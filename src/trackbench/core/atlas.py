@@ -7,22 +7,28 @@ by generalized Procrustes analysis (Gower 1975) over the names that they share.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from typing import Final
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from trackbench.core.color import scaled_color
 from trackbench.core.geometry import AffineMap, FloatArray, fit_affine, fit_rigid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
+
+    from trackbench.core.types import PointCloud
 
 ALIGN_RIDGE_UM2 = 4.0
 """Pull of the affine fit towards the rigid one, against a shortest variance of about 40 µm²."""
 
+
+FEWEST_WORMS: Final = 2
+"""Names that fewer worms carry are left out of an atlas."""
 
 PRIOR_WORMS: Final = 6.0
 """Weight of the pooled covariance in that of each name."""
@@ -50,6 +56,29 @@ class NamedPoints:
     def named(self) -> NDArray[np.int64]:
         """Rows that carry a name."""
         return np.flatnonzero(self.index >= 0)
+
+
+def common_names(clouds: Iterable[PointCloud], fewest: int = FEWEST_WORMS) -> tuple[str, ...]:
+    """Names that at least `fewest` clouds carry, sorted."""
+    count = Counter(name for cloud in clouds for name in cloud.names or () if name)
+    return tuple(sorted(name for name, worms in count.items() if worms >= fewest))
+
+
+def named_points(cloud: PointCloud, names: Sequence[str]) -> NamedPoints:
+    """Take a labeled cloud for an atlas: unmirrored, names as indices, color scaled.
+
+    Parameters
+    ----------
+    cloud : PointCloud
+        One whose handedness isn't known counts as not mirrored.
+    names : sequence of str
+        Other names count as unlabeled.
+    """
+    column = {name: i for i, name in enumerate(names)}
+    sign = np.array([-1.0 if cloud.mirrored else 1.0, 1.0, 1.0])
+    index = [column.get(name, -1) for name in cloud.names or ("",) * len(cloud)]
+    color = None if cloud.color is None else scaled_color(cloud.color)
+    return NamedPoints(cloud.zyx_um * sign, np.array(index, dtype=np.int64), color)
 
 
 def align_to_means(worm: NamedPoints, means: FloatArray, *, ridge: float) -> AffineMap:
@@ -103,7 +132,24 @@ def procrustes_means(
         means = mean_by_name(moved, worms, name_count)
         stretch = np.mean([_stretch(fit.matrix) for fit in maps], axis=0)
         means = means @ np.linalg.inv(stretch).T
-    return means - np.nanmedian(means, axis=0)
+    centred: FloatArray = means - np.nanmedian(means, axis=0)
+    return centred
+
+
+def anatomical_means(worms: Sequence[NamedPoints], names: Sequence[str]) -> FloatArray:
+    """Mean position of every name, in the anatomical frame, origin at their median.
+
+    Parameters
+    ----------
+    worms : sequence of NamedPoints
+    names : sequence of str
+
+    Returns
+    -------
+    ndarray, (len(names), 3)
+    """
+    means = procrustes_means(worms, len(names))
+    return means @ anatomical_rotation(means, names).T
 
 
 def mean_by_name(
@@ -153,6 +199,21 @@ def gaussians_by_name(
     return means, (scatter + PRIOR_WORMS * pooled) / (freedom + PRIOR_WORMS)
 
 
+def presence_by_name(worms: Sequence[NamedPoints], name_count: int) -> FloatArray:
+    """Share of the worms that carry each name, kept off 0 and 1 (Laplace's rule): (name_count,)."""
+    count = np.ones(name_count)
+    for worm in worms:
+        np.add.at(count, worm.index[worm.named], 1.0)
+    return count / (len(worms) + 2.0)
+
+
+def color_of(worm: NamedPoints) -> FloatArray:
+    """Color of a worm, (n, c); ValueError if it has none."""
+    if worm.color is None:
+        raise ValueError("a worm without colors: leave it out")
+    return worm.color
+
+
 def anatomical_rotation(means: FloatArray, names: Sequence[str]) -> FloatArray:
     """Rotation whose rows are left-right, dorsal-ventral and anterior-posterior.
 
@@ -188,4 +249,5 @@ def _has_right(name: str, names: dict[str, FloatArray]) -> bool:
 def _stretch(matrix: FloatArray) -> FloatArray:
     """Symmetric factor S of the polar decomposition matrix = S R."""
     u, singular, _ = np.linalg.svd(matrix)
-    return (u * singular) @ u.T
+    stretch: FloatArray = (u * singular) @ u.T
+    return stretch

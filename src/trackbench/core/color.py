@@ -39,12 +39,16 @@ def scaled_color(color: ArrayLike) -> NDArray[np.float64]:
     ordered = np.sort(raw, axis=0)
     low = ordered[int(0.05 * (len(raw) - 1))]
     high = ordered[round(0.9 * (len(raw) - 1))]
-    return (raw - low) / np.maximum(high - low, 1e-6 + 0.05 * raw.std(axis=0))
+    spread = np.maximum(high - low, 1e-6 + 0.05 * raw.std(axis=0))
+    scaled: NDArray[np.float64] = (raw - low) / spread
+    return scaled
 
 
-def compressed_color(scaled: NDArray[np.float64]) -> NDArray[np.float64]:
+def compressed_color(scaled: ArrayLike) -> NDArray[np.float64]:
     """Take asinh of scaled colors, so that dim neurons are told apart as well as bright ones."""
-    compressed: NDArray[np.float64] = np.arcsinh(COMPRESSION * scaled) - MIDDLE
+    compressed: NDArray[np.float64] = (
+        np.arcsinh(COMPRESSION * np.asarray(scaled, dtype=np.float64)) - MIDDLE
+    )
     return compressed
 
 

@@ -7,11 +7,12 @@ axis is which. A fit takes `source` and `target` rows that belong together.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-FloatArray = NDArray[np.float64]
+FloatArray = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +172,8 @@ def distances(first: ArrayLike, second: ArrayLike) -> FloatArray:
     a = np.asarray(first, dtype=np.float64)
     b = np.asarray(second, dtype=np.float64)
     squared = np.square(a).sum(1)[:, None] + np.square(b).sum(1)[None] - 2.0 * (a @ b.T)
-    return np.sqrt(np.maximum(squared, 0.0))
+    lengths: FloatArray = np.sqrt(np.maximum(squared, 0.0))
+    return lengths
 
 
 def principal_axes(points: ArrayLike) -> FloatArray:

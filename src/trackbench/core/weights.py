@@ -78,7 +78,9 @@ def save_weights(
     if all(isinstance(item, np.ndarray) for item in tensors.values()):
         from safetensors.numpy import save_file as save_arrays
 
-        save_arrays({name: np.ascontiguousarray(item) for name, item in tensors.items()}, path, metadata)
+        save_arrays(
+            {name: np.ascontiguousarray(item) for name, item in tensors.items()}, path, metadata
+        )
     else:
         from safetensors.torch import save_file as save_tensors
 
@@ -113,7 +115,9 @@ def load_weights(
             header = json.loads((file.metadata() or {}).get(HEADER, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
-        raise InputError(f"{path}: no such weights file", "give the path of a weights file") from error
+        raise InputError(
+            f"{path}: no such weights file", "give the path of a weights file"
+        ) from error
     except (SafetensorError, OSError, ValueError) as error:
         raise InputError(
             f"{path}: not a readable safetensors file ({error})", "copy or train the weights again"

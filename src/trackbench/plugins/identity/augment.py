@@ -7,15 +7,19 @@ a seed fixes the stream of samples.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from trackbench.core.geometry import FloatArray
-from trackbench.plugins.identity.bank import Bank, BankWorm
+from trackbench.core.color import expanded_color
 from trackbench.plugins.identity.features import color_features
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from trackbench.core.geometry import FloatArray
+    from trackbench.plugins.identity.bank import Bank, BankWorm
 
 IGNORED: Final = -100
 """Target of a neuron whose name is not known."""
@@ -30,7 +34,7 @@ class AugmentConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     any_pose: float = Field(default=0.3, description="share of samples in any pose")
-    wrong_pose: float = Field(default=0.25, description="share with a wrong pose or handedness")
+    mirrored: float = Field(default=0.15, description="share of mirrored samples")
     colorless: float = Field(default=0.25, description="share of samples without color")
     bend_um: float = Field(default=3.0, description="size of the quadratic bend at 60 µm, µm")
     twist: float = Field(default=0.12, description="twist about the long axis, rad per 60 µm")
@@ -40,6 +44,7 @@ class AugmentConfig(BaseModel):
     wave_um: float = Field(default=2.0, description="size of the smooth noise, µm")
     color_noise: float = Field(default=0.25, description="largest multiplicative color noise")
     crosstalk: float = Field(default=0.15, description="largest leak between channels")
+    redrawn: float = Field(default=0.6, description="share of samples with redrawn deviations")
     drop: float = Field(default=0.5, description="largest share of dropped neurons")
     spurious: float = Field(default=0.1, description="largest share of added points")
 
@@ -54,14 +59,14 @@ class Sample:
     color : ndarray, (n, 7) float32
     target : ndarray of int, (n,)
         Index of the name, the number of names for "none", or `IGNORED`.
-    pose : float
-        1 where pose and handedness are those of the atlas, else 0.
+    pose : ndarray, (2,) float32
+        1 where the pose is that of the atlas; 1 where the handedness is.
     """
 
     zyx_um: NDArray[np.float32]
     color: NDArray[np.float32]
     target: NDArray[np.int64]
-    pose: float
+    pose: NDArray[np.float32]
 
 
 class Sampler:
@@ -79,6 +84,7 @@ class Sampler:
         self.config = config
         self.generator = generator
         labels = np.array([np.count_nonzero(worm.index >= 0) for worm in bank.worms])
+        self._color_table = np.stack([_by_name(worm) for worm in bank.worms])
         self._weights = np.sqrt(labels) / np.sqrt(labels).sum()
 
     def draw(self) -> Sample:
@@ -89,7 +95,8 @@ class Sampler:
         keep = self._kept(worm, zyx)
         zyx, color, index = zyx[keep], color[keep], worm.index[keep]
         zyx, color, index = self._with_spurious(zyx, color, index)
-        zyx, pose, mirrored = self._posed(zyx)
+        zyx, right, mirrored = self._posed(zyx)
+        pose = np.array([right, not mirrored], dtype=np.float32)
         target = np.full(len(index), IGNORED) if mirrored else np.where(index >= 0, index, IGNORED)
         target[index == SPURIOUS] = IGNORED if mirrored else len(self.bank.names)
         shown = self.generator.random() >= self.config.colorless
@@ -111,6 +118,19 @@ class Sampler:
         own = rng.uniform(0.3, 1.0) * worm.residuals[donor, np.arange(len(zyx))]
         moved = (rng.random(len(zyx)) < share) & np.isfinite(own[:, 0])
         zyx[moved] += own[moved]
+        return self._redrawn(zyx, worm)
+
+    def _redrawn(self, zyx: FloatArray, worm: BankWorm) -> FloatArray:
+        """Exchange part of each neuron's own deviation for a draw from its name's Gaussian."""
+        rng = self.generator
+        if rng.random() >= self.config.redrawn:
+            return zyx
+        named = np.flatnonzero(worm.index >= 0)
+        kept = rng.random()
+        draw = np.einsum(
+            "nij,nj->ni", self.bank.scatter[worm.index[named]], rng.standard_normal((len(named), 3))
+        )
+        zyx[named] += np.sqrt(1.0 - kept**2) * draw - (1.0 - kept) * worm.own[named]
         return zyx
 
     def _smoothed(self, zyx: FloatArray, worm: BankWorm) -> FloatArray:
@@ -152,24 +172,31 @@ class Sampler:
         color = np.sign(color) * np.abs(color) ** gamma
         spread = rng.uniform(0.02, config.color_noise)
         color = color * np.exp(spread * rng.standard_normal(color.shape))
-        return color + rng.uniform(0.0, 0.04) * rng.standard_normal(color.shape)
+        noisy: FloatArray = color + rng.uniform(0.0, 0.04) * rng.standard_normal(color.shape)
+        return noisy
 
     def _donated(self, worm: BankWorm) -> FloatArray:
+        """Colors of the worm, of one other worm, of many, or drawn from the names' Gaussians."""
         rng, color = self.generator, worm.color.copy()
-        mode = rng.random()
-        if mode < 0.3:
+        mode, count = rng.random(), len(color)
+        if mode < OWN_COLOR:
             return color
-        count = len(color)
-        if mode < 0.6:
-            donors = np.full(count, rng.integers(len(self.bank.worms)))
-        else:
-            donors = rng.integers(len(self.bank.worms), size=count)
-        share = rng.random() if mode > 0.75 else 1.0
-        for i in np.flatnonzero((worm.index >= 0) & (rng.random(count) < share)):
-            other = self.bank.worms[donors[i]]
-            row = other.rows[worm.index[i]]
-            if row >= 0:
-                color[i] = other.color[row]
+        changed = (worm.index >= 0) & (rng.random(count) < (1.0 if mode < 0.7 else rng.random()))
+        rows = np.flatnonzero(changed)
+        index = worm.index[rows]
+        if mode < DRAWN_COLOR:
+            noise = rng.standard_normal((len(rows), 3)) * rng.uniform(0.5, 1.1)
+            drawn = self.bank.color[index] + np.einsum(
+                "nij,nj->ni", self.bank.color_scatter[index], noise
+            )
+            color[rows] = expanded_color(drawn)
+            return color
+        one = rng.integers(len(self.bank.worms))
+        donors = rng.integers(len(self.bank.worms), size=len(rows))
+        donors = np.full(len(rows), one) if mode < ONE_DONOR else donors
+        source = self._color_table[donors, index]
+        found = np.isfinite(source[:, 0])
+        color[rows[found]] = source[found]
         return color
 
     def _kept(self, worm: BankWorm, zyx: FloatArray) -> NDArray[np.intp]:
@@ -203,33 +230,40 @@ class Sampler:
         marks = np.full(added, SPURIOUS)
         return np.vstack([zyx, near]), np.vstack([color, tint]), np.concatenate([index, marks])
 
-    def _posed(self, zyx: FloatArray) -> tuple[FloatArray, float, bool]:
-        """Bring the sample into a pose: near the atlas, wrong on purpose, or any.
+    def _posed(self, zyx: FloatArray) -> tuple[FloatArray, bool, bool]:
+        """Bring the sample into a pose: near the atlas, any, or mirrored.
 
         Returns
         -------
-        positions, whether the pose is right (1 or 0), whether the sample is mirrored.
+        positions, whether the pose is right, whether the sample is mirrored.
         """
         rng, config = self.generator, self.config
         middle = np.median(zyx, axis=0)
         kind = rng.random()
-        near = kind >= config.any_pose + config.wrong_pose
         limit = 0.5 if rng.random() < 0.5 else 0.15
-        roll = rng.uniform(-limit, limit)
-        flip, mirror = False, False
-        if kind < config.any_pose:
+        roll, flip = rng.uniform(-limit, limit), False
+        mirror = config.any_pose <= kind < config.any_pose + config.mirrored
+        if kind < config.any_pose or (mirror and rng.random() < 0.4):
             roll, flip = rng.uniform(-np.pi, np.pi), rng.random() < 0.5
-        elif not near:
-            mirror, flip = rng.random() < 0.4, rng.random() < 0.5
-            turned = rng.uniform(0.6, 2.0 * np.pi - 0.6)
-            roll = turned if not (mirror or flip) or rng.random() < 0.5 else roll
-        turn = _turn(roll, rng.normal(0.0, 0.07, 2), flip, mirror)
-        centred = (zyx - middle) @ turn.T
-        anchor = middle if near and rng.random() < 0.5 else np.zeros(3)
+        centred = (zyx - middle) @ _turn(roll, rng.normal(0.0, 0.07, 2), flip, mirror).T
+        right = abs(roll) < 0.5 and not flip
+        anchor = middle if right and rng.random() < 0.5 else np.zeros(3)
         shift = rng.standard_normal(3) * np.array([1.5, 1.5, 5.0])
-        right = near or (abs(roll) < 0.5 and not flip and not mirror)
-        return centred + anchor + shift, float(right), mirror
+        return centred + anchor + shift, right, mirror
 
+
+def _by_name(worm: BankWorm) -> FloatArray:
+    """Colors of a worm by name, (name_count, 3), NaN where it lacks the name."""
+    table = np.full((len(worm.rows), 3), np.nan)
+    has = worm.rows >= 0
+    table[has] = worm.color[worm.rows[has]]
+    return table
+
+
+OWN_COLOR: Final = 0.15
+DRAWN_COLOR: Final = 0.5
+ONE_DONOR: Final = 0.75
+"""Cumulated shares of the ways in which a sample gets its colors; the rest mixes donors."""
 
 SPURIOUS: Final = -2
 FEWEST_POINTS: Final = 12
@@ -246,4 +280,5 @@ def _turn(roll: float, tilt: FloatArray, flip: bool, mirror: bool) -> FloatArray
         about = np.diag([-1.0, 1.0, -1.0]) @ about
     if mirror:
         about = about @ np.diag([-1.0, 1.0, 1.0])
-    return lean @ about
+    turn: FloatArray = lean @ about
+    return turn

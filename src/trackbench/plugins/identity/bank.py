@@ -6,21 +6,26 @@ towards the second, so that drawing a sample costs no fit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trackbench.core.atlas import (
     ALIGN_RIDGE_UM2,
     NamedPoints,
     align_to_means,
-    anatomical_rotation,
-    procrustes_means,
+    anatomical_means,
+    color_of,
+    gaussians_by_name,
 )
+from trackbench.core.color import compressed_color
 from trackbench.core.geometry import FloatArray, fit_thin_plate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 SMOOTHINGS_UM: Final = (3.0, 30.0, 300.0)
 """Smoothing of the fields: nearly exact, regional, and only the coarse shape."""
@@ -43,7 +48,7 @@ class BankWorm:
     index : ndarray of int, (n,)
         Name, -1 where unlabeled.
     color : ndarray, (n, 3)
-        Scaled within the worm (`features.scaled_color`).
+        Scaled within the worm (`core.color.scaled_color`).
     rows : ndarray of int, (name_count,)
         Row of each name, -1 where the worm lacks it.
     towards : ndarray of int, (p,)
@@ -52,6 +57,9 @@ class BankWorm:
         Displacements, µm.
     residuals : ndarray, (p, n, 3)
         What the coarsest field leaves of the way to the same name; NaN without partner.
+    own : ndarray, (n, 3)
+        What a coarse field to the atlas leaves of each named neuron's deviation from its mean
+        place; 0 where unlabeled.
     """
 
     zyx_um: FloatArray
@@ -61,6 +69,7 @@ class BankWorm:
     towards: NDArray[np.int64]
     fields: NDArray[np.float32]
     residuals: NDArray[np.float32]
+    own: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +82,20 @@ class Bank:
     means : ndarray, (name_count, 3)
         Atlas positions, µm; anatomical axes.
     worms : tuple of BankWorm
+    scatter : ndarray, (name_count, 3, 3)
+        Cholesky factors of the covariance of `BankWorm.own` over worms, µm.
+    color : ndarray, (name_count, 3)
+        Mean compressed colors.
+    color_scatter : ndarray, (name_count, 3, 3)
+        Cholesky factors of the covariance of compressed colors.
     """
 
     names: tuple[str, ...]
     means: FloatArray
     worms: tuple[BankWorm, ...]
+    scatter: FloatArray
+    color: FloatArray
+    color_scatter: FloatArray
 
 
 def build_bank(worms: Sequence[NamedPoints], names: Sequence[str]) -> Bank:
@@ -89,16 +107,33 @@ def build_bank(worms: Sequence[NamedPoints], names: Sequence[str]) -> Bank:
         With the anatomy's handedness; `color` scaled within the worm.
     names : sequence of str
     """
-    means = procrustes_means(worms, len(names))
-    means = means @ anatomical_rotation(means, names).T
+    means = anatomical_means(worms, names)
     aligned = [
-        NamedPoints(align_to_means(worm, means, ridge=ALIGN_RIDGE_UM2)(worm.zyx_um), worm.index, worm.color)
+        NamedPoints(
+            align_to_means(worm, means, ridge=ALIGN_RIDGE_UM2)(worm.zyx_um), worm.index, worm.color
+        )
         for worm in worms
     ]
     rows = [_rows_by_name(worm, len(names)) for worm in aligned]
+    own = [_own_residual(worm, means) for worm in aligned]
+    colors = [compressed_color(color_of(worm)) for worm in aligned]
+    color, color_cov = gaussians_by_name(colors, aligned, len(names))
     return Bank(
-        tuple(names), means, tuple(_with_fields(i, aligned, rows) for i in range(len(aligned)))
+        tuple(names),
+        means,
+        tuple(_with_fields(i, aligned, rows, own[i]) for i in range(len(aligned))),
+        np.linalg.cholesky(gaussians_by_name(own, aligned, len(names))[1]),
+        color,
+        np.linalg.cholesky(color_cov),
     )
+
+
+def _own_residual(worm: NamedPoints, means: FloatArray) -> FloatArray:
+    named, target = worm.named, means[worm.index[worm.named]]
+    residual = np.zeros_like(worm.zyx_um)
+    fit = fit_thin_plate(worm.zyx_um[named], target, smoothing=SMOOTHINGS_UM[-1])
+    residual[named] = fit(worm.zyx_um[named]) - target
+    return residual
 
 
 def _rows_by_name(worm: NamedPoints, name_count: int) -> NDArray[np.int64]:
@@ -108,7 +143,7 @@ def _rows_by_name(worm: NamedPoints, name_count: int) -> NDArray[np.int64]:
 
 
 def _with_fields(
-    i: int, worms: Sequence[NamedPoints], rows: Sequence[NDArray[np.int64]]
+    i: int, worms: Sequence[NamedPoints], rows: Sequence[NDArray[np.int64]], own: FloatArray
 ) -> BankWorm:
     worm = worms[i]
     towards, fields, residuals = [], [], []
@@ -136,16 +171,11 @@ def _with_fields(
         np.array(towards, dtype=np.int64),
         np.array(fields, dtype=np.float32) if fields else np.zeros(shape, np.float32),
         np.array(residuals, dtype=np.float32) if fields else np.zeros((0, shape[2], 3), np.float32),
+        own,
     )
-
-
-def color_of(worm: NamedPoints) -> FloatArray:
-    """Color of a worm of the bank; ValueError if it has none."""
-    if worm.color is None:
-        raise ValueError("a worm of the bank needs colors")
-    return worm.color
 
 
 def _limited(field: FloatArray) -> FloatArray:
     length = np.linalg.norm(field, axis=1, keepdims=True)
-    return field * np.minimum(1.0, FIELD_LIMIT_UM / np.maximum(length, 1e-9))
+    limited: FloatArray = field * np.minimum(1.0, FIELD_LIMIT_UM / np.maximum(length, 1e-9))
+    return limited

@@ -19,6 +19,9 @@ from torch.nn import functional
 COLOR_FEATURES: Final = 7
 """Three asinh colors, three ranks, and one flag: 1 where the worm has colors."""
 
+POOLS: Final = 4
+"""Learned averages over the neurons that the pose output sees."""
+
 LENGTH_UM: Final = 40.0
 """Unit of the coordinate inputs."""
 
@@ -34,6 +37,7 @@ class NetworkConfig(BaseModel):
     feed_forward: int = Field(
         default=576, description="hidden width of a layer's feed-forward part"
     )
+    dropout: float = Field(default=0.1, description="dropout of each branch, in training")
     frequencies: int = Field(default=8, description="Fourier features a coordinate")
     shortest_um: float = Field(
         default=6.0, description="shortest wavelength of the coordinates, µm"
@@ -53,6 +57,9 @@ class IdentityNetwork(nn.Module):
         Names the table has; one more column says "none of these".
     """
 
+    fourier: Tensor
+    rotary: Tensor
+
     def __init__(self, config: NetworkConfig, name_count: int) -> None:
         super().__init__()
         self.config = config
@@ -63,7 +70,8 @@ class IdentityNetwork(nn.Module):
         self.layers = nn.ModuleList(_Layer(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
         self.names = nn.Linear(config.width, name_count + 1)
-        self.pose = nn.Sequential(nn.Linear(config.width, 64), nn.GELU(), nn.Linear(64, 1))
+        self.gate = nn.Linear(config.width, POOLS)
+        self.pose = nn.Sequential(nn.Linear(POOLS * config.width, 64), nn.GELU(), nn.Linear(64, 2))
         self.register_buffer("fourier", _waves(config, config.frequencies), persistent=False)
         pairs = config.width // config.heads // 6
         self.register_buffer("rotary", _waves(config, pairs), persistent=False)
@@ -83,8 +91,8 @@ class IdentityNetwork(nn.Module):
         -------
         names : Tensor, (b, n, name_count + 1)
             Logits, last column = none.
-        pose : Tensor, (b,)
-            Logit that pose and handedness are those of the atlas.
+        pose : Tensor, (b, 2)
+            Logits that the pose and that the handedness are those of the atlas.
         """
         x = self.position(self._position_features(zyx_um)) + self.color(color)
         x = x + self.mix(x)
@@ -94,9 +102,9 @@ class IdentityNetwork(nn.Module):
         for layer in self.layers:
             x = layer(x, turn, bias)
         x = self.norm(x)
-        weight = mask.float() / mask.sum(dim=1, keepdim=True)
-        pose = self.pose((x * weight[..., None]).sum(dim=1))[:, 0]
-        return product(x, self.names).float(), pose
+        share = self.gate(x).masked_fill(~mask[..., None], -1e4).softmax(dim=1)
+        pooled = (share.transpose(1, 2) @ x).flatten(1)
+        return product(x, self.names).float(), self.pose(pooled)
 
     def _position_features(self, zyx_um: Tensor) -> Tensor:
         angles = (zyx_um[..., None] * self.fourier).flatten(-2)
@@ -113,6 +121,7 @@ class _Layer(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.heads = config.heads
+        self.dropout = nn.Dropout(config.dropout)
         self.norm_in = nn.LayerNorm(config.width)
         self.qkv = nn.Linear(config.width, 3 * config.width)
         self.out = nn.Linear(config.width, config.width)
@@ -128,8 +137,10 @@ class _Layer(nn.Module):
         scores = rotate(q * scale, turn) @ rotate(k, turn).transpose(-1, -2)
         mixed = torch.softmax(scores + bias, dim=-1) @ v
         mixed = mixed.transpose(1, 2).reshape(batch, count, width)
-        x = x + product(mixed, self.out)
-        return x + product(functional.gelu(product(self.norm_mid(x), self.up)), self.down)
+        x = x + self.dropout(product(mixed, self.out))
+        hidden = functional.gelu(product(self.norm_mid(x), self.up))
+        result: Tensor = x + self.dropout(product(hidden, self.down))
+        return result
 
 
 def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:

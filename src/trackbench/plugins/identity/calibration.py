@@ -1,0 +1,67 @@
+"""From an ensemble's mean table to probabilities that mean what they say.
+
+A temperature flattens or sharpens the table; Sinkhorn rounds then see to it that no name is
+handed out more than once, which a row-wise softmax cannot know.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from trackbench.core.geometry import FloatArray
+
+ROUNDS: Final = 20
+
+
+class Calibration(BaseModel):
+    """Fitted on validation worms.
+
+    Parameters
+    ----------
+    temperature : float
+        Log-probabilities are divided by it before the Sinkhorn rounds.
+    sharpness : float
+        The result is multiplied by it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    temperature: float = Field(default=1.0, gt=0, description="divides log-probabilities")
+    sharpness: float = Field(default=1.0, gt=0, description="multiplies the balanced table")
+
+
+def calibrated(log_p: FloatArray, calibration: Calibration) -> FloatArray:
+    """Balance and calibrate a table.
+
+    Parameters
+    ----------
+    log_p : ndarray, (n, k + 1)
+        Row-normalised, last column = none.
+    calibration : Calibration
+
+    Returns
+    -------
+    ndarray, (n, k + 1)
+        Row-normalised.
+    """
+    balanced = balance(log_p / calibration.temperature)
+    return _rows_normalised(balanced * calibration.sharpness)
+
+
+def balance(scores: FloatArray) -> FloatArray:
+    """Normalise rows to one and every column, but the last, to at most one (Sinkhorn 1967)."""
+    table = _rows_normalised(scores)
+    for _ in range(ROUNDS):
+        load = np.maximum(np.logaddexp.reduce(table[:, :-1], axis=0), 0.0)
+        table[:, :-1] -= load
+        table = _rows_normalised(table)
+    return table
+
+
+def _rows_normalised(scores: FloatArray) -> FloatArray:
+    normalised: FloatArray = scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
+    return normalised

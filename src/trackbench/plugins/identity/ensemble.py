@@ -1,0 +1,128 @@
+"""Several trained networks as one: packing, unpacking, reading, calibration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from trackbench.core.seeds import generator
+from trackbench.plugins.identity.calibration import Calibration, calibrated
+from trackbench.plugins.identity.features import color_features
+from trackbench.plugins.identity.inference import SearchConfig, read_worm
+from trackbench.plugins.identity.network import IdentityNetwork, NetworkConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from trackbench.core.geometry import FloatArray
+    from trackbench.core.types import PointCloud
+    from trackbench.core.weights import Weights
+    from trackbench.plugins.identity.labeler import IdentityConfig
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """Networks of one shape, the names they know, and their calibration.
+
+    Parameters
+    ----------
+    networks : tuple of IdentityNetwork
+        The first one searches the pose.
+    names : tuple of str
+    means : ndarray, (k, 3)
+        Atlas positions of the names, µm.
+    with_color, without_color : Calibration
+    trained_on : frozenset of str
+    """
+
+    networks: tuple[IdentityNetwork, ...]
+    names: tuple[str, ...]
+    means: FloatArray
+    with_color: Calibration
+    without_color: Calibration
+    trained_on: frozenset[str]
+
+    @classmethod
+    def from_weights(cls, weights: Weights) -> Ensemble:
+        """Build the networks of a weights file."""
+        about = weights.about
+        config = NetworkConfig.model_validate(about["network"])
+        names = tuple(about["names"])
+        networks = []
+        for member in range(about["members"]):
+            prefix = f"{member}."
+            state = {
+                name.removeprefix(prefix): tensor.float()
+                for name, tensor in weights.tensors.items()
+                if name.startswith(prefix)
+            }
+            network = IdentityNetwork(config, len(names))
+            network.load_state_dict(state)
+            networks.append(network.eval())
+        return cls(
+            tuple(networks),
+            names,
+            weights.tensors["means"].double().numpy(),
+            Calibration.model_validate(about["with_color"]),
+            Calibration.model_validate(about["without_color"]),
+            weights.trained_on,
+        )
+
+    def read(self, test: PointCloud, config: IdentityConfig) -> NDArray[np.float32]:
+        """Read one worm: calibrated log-probabilities, (n, k + 1).
+
+        Parameters
+        ----------
+        test : PointCloud
+            At least four neurons.
+        config : IdentityConfig
+        """
+        search = SearchConfig.model_validate(
+            {name: getattr(config, name) for name in SHARED_FIELDS}
+        )
+        color = color_features(test.color, len(test))
+        reading = read_worm(
+            self.networks,
+            self.means,
+            test.zyx_um.astype(np.float64),
+            color,
+            mirrored=test.mirrored,
+            config=search,
+            generator=generator("identity", test.zyx_um),
+        )
+        calibration = self.without_color if test.color is None else self.with_color
+        return calibrated(reading.log_p, calibration).astype(np.float32)
+
+
+SHARED_FIELDS = ("rolls", "kept", "rounds", "passes", "jitter_um")
+
+
+def pack(networks: Sequence[IdentityNetwork], means: FloatArray) -> dict[str, torch.Tensor]:
+    """Give the tensors of a weights file; the networks' are rounded to bfloat16."""
+    tensors = {"means": torch.from_numpy(np.asarray(means)).float()}
+    for member, network in enumerate(networks):
+        for name, tensor in network.state_dict().items():
+            tensors[f"{member}.{name}"] = tensor.bfloat16()
+    return tensors
+
+
+def describe(
+    network: IdentityNetwork,
+    names: Sequence[str],
+    members: int,
+    with_color: Calibration,
+    without_color: Calibration,
+) -> dict[str, Any]:
+    """Give what the header of a weights file says of the networks."""
+    return {
+        "network": network.config.model_dump(),
+        "names": list(names),
+        "members": members,
+        "with_color": with_color.model_dump(),
+        "without_color": without_color.model_dump(),
+    }
