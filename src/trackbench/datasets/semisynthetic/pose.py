@@ -14,13 +14,13 @@ def random_pose(draw: Draw, roll: float, in_plane: float, tilt: float) -> Tensor
     A roll about the long axis (x), a small tilt of that axis out of the focal plane, then a
     turn about the optical axis (z).
     """
-    about_x = _rotation(draw.uniform(low=-roll, high=roll), 0, 1)
-    about_y = _rotation(tilt * draw.normal(), 0, 2)
-    about_z = _rotation(draw.uniform(low=-in_plane, high=in_plane), 1, 2)
+    about_x = rotation(draw.uniform(low=-roll, high=roll), 0, 1)
+    about_y = rotation(tilt * draw.normal(), 0, 2)
+    about_z = rotation(draw.uniform(low=-in_plane, high=in_plane), 1, 2)
     return about_x @ about_y @ about_z
 
 
-def _rotation(angle: Tensor, first: int, second: int) -> Tensor:
+def rotation(angle: Tensor, first: int, second: int) -> Tensor:
     matrix = torch.eye(3, device=angle.device).repeat(len(angle), 1, 1)
     matrix[:, first, first] = matrix[:, second, second] = torch.cos(angle)
     matrix[:, first, second] = torch.sin(angle)

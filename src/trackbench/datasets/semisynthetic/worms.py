@@ -1,22 +1,27 @@
-"""Labeled worms as the simulator takes them: read from WormND tables, brought into one frame."""
+"""Labeled worms as the simulator takes them: real train worms, brought into one frame."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trackbench.core.atlas import NamedPoints, align_to_means, procrustes_means
-from trackbench.core.geometry import FloatArray
 from trackbench.core.keys import animal_key
-from trackbench.datasets.splits import Split, neuropal_split
+from trackbench.datasets.labeled_heads import labeled_heads
 
-POSITION_COLUMNS = ("real_Z", "real_Y", "real_X")
-COLOR_COLUMNS = ("real_R", "real_G", "real_B")
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from trackbench.core.geometry import FloatArray
+    from trackbench.core.types import PointCloud
+    from trackbench.datasets.splits import Split
+
+__all__ = ["LabeledWorm", "all_names", "anatomical_axes", "read_worms", "to_anatomical_frame"]
+
+MIRROR = np.array([-1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,43 +32,49 @@ class LabeledWorm:
     ----------
     zyx_um : ndarray, (n, 3)
     names : tuple of str, length n
-        "" where unlabeled; a name that stands twice in the file is kept at neither place.
+        "" where unlabeled.
     color : ndarray, (n, 3)
         Red, green, blue as the file has them.
-    id, lab : str
+    id : str
     mirrored : bool
         Whether the axes are a mirror image of the anatomy.
     digest : str
-        Key of the animal (`core.keys.animal_key`), by which weights remember that they saw it.
+        Key of the animal (`core.keys.animal_key`), by which weights remember that they saw it;
+        empty for a worm that was drawn from a model.
     """
 
     zyx_um: FloatArray
     names: tuple[str, ...]
     color: FloatArray
     id: str
-    lab: str
-    mirrored: bool
-    digest: str
+    mirrored: bool = False
+    digest: str = ""
 
 
-def read_worms(root: Path, splits: Iterable[Split] = ("train",)) -> list[LabeledWorm]:
-    """Read the WormND worms of the given splits that are on disk, in the order of their names.
+def read_worms(data_dir: Path, split: Split = "train") -> list[LabeledWorm]:
+    """Read the WormND worms of a split that are on disk, in the order of their names.
 
     Parameters
     ----------
-    root : Path
-        The folder that holds `group_assigns.csv`, `handedness.csv` and `aligned_heads/`.
-    splits : iterable of {"train", "validation", "test"}
+    data_dir : Path
+        The folder that holds `wormnd/`.
+    split : {"train", "validation", "test"}
+        Whatever learns from worms takes "train".
+
+    Raises
+    ------
+    MissingDataError
+        No folder, or no worm of the split in it.
     """
-    wanted = set(splits)
-    handedness = {row["Filename"]: int(row["handedness"]) for row in _rows(root / "handedness.csv")}
-    worms = []
-    for row in _rows(root / "group_assigns.csv"):
-        name, lab = row["Filename"], row["Dataset"]
-        path = root / "aligned_heads" / "aligned_full" / f"{name}.csv"
-        if neuropal_split(name, lab, row["Group"]) in wanted and path.exists():
-            worms.append(_read_worm(path, lab, handedness[name] < 0))
-    return sorted(worms, key=lambda worm: worm.id)
+    return [_labeled(cloud) for cloud in labeled_heads(data_dir, split)]
+
+
+def _labeled(cloud: PointCloud) -> LabeledWorm:
+    points = cloud.zyx_um.astype(np.float64)
+    color = np.zeros((len(points), 3)) if cloud.color is None else cloud.color.astype(np.float64)
+    names = cloud.names if cloud.names is not None else ("",) * len(points)
+    key = animal_key(cloud.zyx_um)
+    return LabeledWorm(points, names, color, cloud.id, bool(cloud.mirrored), key)
 
 
 def to_anatomical_frame(worms: Sequence[LabeledWorm]) -> list[LabeledWorm]:
@@ -82,7 +93,7 @@ def to_anatomical_frame(worms: Sequence[LabeledWorm]) -> list[LabeledWorm]:
     index = {name: i for i, name in enumerate(names)}
     points = [
         NamedPoints(
-            worm.zyx_um * ([-1.0, 1.0, 1.0] if worm.mirrored else [1.0, 1.0, 1.0]),
+            worm.zyx_um * (MIRROR if worm.mirrored else 1.0),
             np.array([index.get(name, -1) for name in worm.names], dtype=np.int64),
         )
         for worm in worms
@@ -138,28 +149,3 @@ def _mean_difference(row: dict[str, FloatArray], first: str, second: str) -> Flo
     ]
     mean: FloatArray = np.mean(pairs, axis=0)
     return mean
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def _read_worm(path: Path, lab: str, mirrored: bool) -> LabeledWorm:
-    rows = _rows(path)
-    names = [row["ID"].strip() for row in rows]
-    twice = {name for name in names if names.count(name) > 1}
-    points = _columns(rows, POSITION_COLUMNS)
-    return LabeledWorm(
-        zyx_um=points,
-        names=tuple("" if name in twice else name for name in names),
-        color=_columns(rows, COLOR_COLUMNS),
-        id=path.stem,
-        lab=lab,
-        mirrored=mirrored,
-        digest=animal_key(points.astype(np.float32)),
-    )
-
-
-def _columns(rows: list[dict[str, str]], columns: Sequence[str]) -> NDArray[np.float64]:
-    return np.array([[float(row[column]) for column in columns] for row in rows])

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trackbench.datasets.semisynthetic import SimulatedBatch, SimulatorConfig, WormBank, simulate
+from trackbench.datasets.semisynthetic.bank import WormBank
+from trackbench.datasets.semisynthetic.config import SimulatorConfig
+from trackbench.datasets.semisynthetic.gather import SimulatedBatch
+from trackbench.datasets.semisynthetic.simulate import simulate
 from trackbench.plugins.fdnc.posenet import principal_frame
 from trackbench.plugins.fdnc.training_config import PoseErrorSection
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trackbench.datasets.semisynthetic import WormBank
+from trackbench.datasets.semisynthetic.bank import WormBank
 from trackbench.plugins.fdnc.batches import GroupBatch, PoseBatch, group_batches, pose_batches
 from trackbench.plugins.fdnc.loss import matching_loss
 from trackbench.plugins.fdnc.network import Architecture, MatchingNetwork

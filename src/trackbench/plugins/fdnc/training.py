@@ -10,12 +10,9 @@ from typing import Any
 
 import torch
 
-from trackbench.datasets.semisynthetic import (
-    SIMULATOR_VERSION,
-    WormBank,
-    read_worms,
-    to_anatomical_frame,
-)
+from trackbench.datasets.semisynthetic.bank import WormBank
+from trackbench.datasets.semisynthetic.config import SIMULATOR_VERSION
+from trackbench.datasets.semisynthetic.worms import read_worms, to_anatomical_frame
 from trackbench.errors import InputError, MissingDataError
 from trackbench.plugins.fdnc.optimiser import keep_freed_memory
 from trackbench.plugins.fdnc.stages import MatchingStage, PoseStage, Stage

@@ -1,0 +1,119 @@
+"""A recording: one simulated worm through time, identities kept."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from trackbench.core.types import PointCloud
+from trackbench.datasets.semisynthetic.deform import bend, roll_about_x
+from trackbench.datasets.semisynthetic.pose import rotation
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from trackbench.datasets.semisynthetic.shape import ShapeAtlas
+
+__all__ = ["RecordingConfig", "record"]
+
+LENGTH_UM = 120.0
+
+
+class RecordingConfig(BaseModel):
+    """How a worm moves and is detected; lengths in µm, angles in radians, times in volumes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    volumes: int = Field(200, ge=1)
+    neurons: int = Field(120, ge=8)
+    memory: float = Field(20.0, gt=0, description="time over which movements are correlated")
+    bend: float = Field(0.4, ge=0, description="standard deviation of the turn from head to tail")
+    wave: float = Field(0.25, ge=0, description="standard deviation of the S-shaped turn")
+    roll: float = Field(0.15, ge=0, description="standard deviation of the roll about the axis")
+    stretch: float = Field(0.03, ge=0, description="standard deviation of the length's logarithm")
+    turn: float = Field(0.05, ge=0, description="turn in the plane from volume to volume")
+    noise_um: float = Field(0.4, ge=0, description="localisation noise in the plane")
+    noise_optical: float = Field(2.0, ge=1, description="ratio of the noise along z to it")
+    drop: float = Field(0.08, ge=0, le=1, description="probability that a neuron is missed")
+    spurious: float = Field(0.03, ge=0, le=1, description="added points, share of the neurons")
+
+
+def record(shapes: ShapeAtlas, config: RecordingConfig, seed: int) -> tuple[PointCloud, ...]:
+    """Record one worm.
+
+    Every movement is a stationary random walk (Ornstein-Uhlenbeck process), so that volumes
+    near in time look alike.
+
+    Parameters
+    ----------
+    shapes : ShapeAtlas
+    config : RecordingConfig
+    seed : int
+
+    Returns
+    -------
+    tuple of PointCloud
+        One a volume, with names; "" for spurious points.
+    """
+    rng = np.random.default_rng(seed)
+    head, names = shapes.draw_head(rng, config.neurons)
+    moved = _moved(torch.as_tensor(head, dtype=torch.float32), config, rng).numpy()
+    animal = f"recording-{seed}"
+    return tuple(
+        _detected(points, names, config, rng, f"{animal}-{t}", animal)
+        for t, points in enumerate(moved)
+    )
+
+
+def _moved(head: Tensor, config: RecordingConfig, rng: np.random.Generator) -> Tensor:
+    walks = torch.as_tensor(_walks(config, rng, 4), dtype=torch.float32).unsqueeze(-1)
+    turns = config.turn * rng.standard_normal(config.volumes)
+    heading = torch.as_tensor(rng.uniform(-math.pi, math.pi) + np.cumsum(turns))
+    points = head.expand(config.volumes, -1, -1)
+    stretch = torch.exp(config.stretch * walks[3]).unsqueeze(-1)
+    points = points * torch.cat([stretch**-0.5, stretch**-0.5, stretch], dim=-1)
+    phase = torch.full_like(walks[1], math.pi / 2)
+    points = bend(points, config.bend * walks[0], config.wave * walks[1], phase, LENGTH_UM)
+    side = float(rng.uniform(-math.pi, math.pi))
+    points = roll_about_x(points, side + config.roll * walks[2])
+    return points @ rotation(heading.float(), 1, 2)
+
+
+def _walks(
+    config: RecordingConfig, rng: np.random.Generator, count: int
+) -> NDArray[np.float64]:
+    """Stationary random walks of unit variance, (count, volumes)."""
+    keep = math.exp(-1 / config.memory)
+    steps = rng.standard_normal((count, config.volumes))
+    walks = np.empty_like(steps)
+    walks[:, 0] = steps[:, 0]
+    for t in range(1, config.volumes):
+        walks[:, t] = keep * walks[:, t - 1] + math.sqrt(1 - keep**2) * steps[:, t]
+    return walks
+
+
+def _detected(
+    points: NDArray[np.float32],
+    names: tuple[str, ...],
+    config: RecordingConfig,
+    rng: np.random.Generator,
+    volume: str,
+    animal: str,
+) -> PointCloud:
+    size = config.noise_um * np.array([config.noise_optical, 1.0, 1.0])
+    noisy = points + size * rng.standard_normal(points.shape)
+    seen = np.flatnonzero(rng.random(len(points)) >= config.drop)
+    extra = rng.binomial(len(points), config.spurious)
+    added = rng.uniform(points.min(axis=0), points.max(axis=0), (extra, 3))
+    return PointCloud(
+        np.concatenate([noisy[seen], added]),
+        names=tuple(names[i] for i in seen) + ("",) * extra,
+        id=volume,
+        animal=animal,
+        mirrored=False,
+    )
