@@ -3,7 +3,6 @@
 import json
 
 import pytest
-
 from tests.cli.running import headline, summary, trackbench
 
 BAD = "segfault,killed,hang,raising,nan,wrong-shape,hungry"

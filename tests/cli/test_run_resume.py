@@ -4,9 +4,9 @@ import os
 import signal
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
-
 from tests.cli.running import start, summary, trackbench
 
 PLAN = ("run", "--dataset", "trial[n_cases=512]", "--matchers", "counted[sleep_s=0.004],nearest")
@@ -43,16 +43,12 @@ def _alive(pid):
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    with open(f"/proc/{pid}/stat") as file:
-        return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
 def _children(pid):
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children") as file:
-            return [int(word) for word in file.read().split()]
-    except FileNotFoundError:
-        return []
+    found = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(word) for word in found.read_text().split()] if found.exists() else []
 
 
 def test_kill_9_loses_at_most_the_cells_in_flight(uninterrupted, tmp_path):

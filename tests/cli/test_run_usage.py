@@ -5,7 +5,6 @@ import os
 import subprocess
 
 import pytest
-
 from tests.cli.running import headline, summary, trackbench
 
 WRONG = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from trackbench.errors import StoreError
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TEMPORARY_PREFIX", "make_folder", "write_atomically"]
 
-TEMPORARY_PREFIX = ".part-"
+TEMPORARY_PREFIX: Final = ".part-"
+READABLE: Final = 0o644
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
@@ -28,6 +29,7 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     temporary: str | None = None
     try:
         handle, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
+        os.fchmod(handle, READABLE)
         with os.fdopen(handle, "wb") as file:
             write(file)
             file.flush()

@@ -77,7 +77,7 @@ def write_tables(store: Store) -> Iterator[Tables]:
 def _row_schema() -> pa.Schema:
     import pyarrow as pa
 
-    text = [(name, pa.string()) for name in (*IDENTITY, *CASE, "notes")]
+    text = [(name, pa.string()) for name in (*IDENTITY, "headline", *CASE, "notes")]
     return pa.schema(
         [
             ("seed", pa.int64()),
@@ -111,6 +111,7 @@ def _neuron_schema() -> pa.Schema:
 def _row_columns(group: Group) -> dict[str, list[Any]]:
     n = len(group.rows)
     columns: dict[str, list[Any]] = {name: [value] * n for name, value in _identity(group).items()}
+    columns["headline"] = [group.head.protocol.metric] * n
     for name in (*CASE, "oracle", "n_points", "n_templates"):
         columns[name] = [getattr(row, name) for row in group.rows]
     columns["notes"] = [json.dumps(row.notes, ensure_ascii=False) for row in group.rows]

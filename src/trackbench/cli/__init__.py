@@ -19,6 +19,7 @@ __all__ = ["COMMANDS", "app", "main"]
 COMMANDS: Final = {
     "run": "Score segmenters, matchers and labelers on a dataset.",
     "score": "Score a result store again, without running anything.",
+    "report": "Write a self-contained HTML report of a result store.",
     "list": "List plugins, datasets and protocols.",
     "data": "List, download and check the public recordings.",
     "check": "Run the conformance checks on a plugin.",

@@ -1,0 +1,1 @@
+"""Holds one result set against another: accuracy paired by animal, speed as a ratio."""
