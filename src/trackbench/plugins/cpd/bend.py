@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trackbench.core.geometry import distances
-from trackbench.plugins.cpd.estep import Problems, Responsibility, respond
+from trackbench.plugins.cpd.estep import Mixture, Problems, Responsibility, respond
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -35,12 +35,15 @@ class Field:
 
     Parameters
     ----------
+    template : (n, 3) array of float32
+        Neurons before they move, in µm.
     basis : (n, k) array of float32
         Movement of each neuron in µm for a weight of 1; the same for all three axes.
     products : (n, k * (k + 1) / 2) array of float32
         Products of pairs of basis columns, the upper triangle.
     """
 
+    template: FloatArray
     basis: FloatArray
     products: FloatArray
 
@@ -79,73 +82,65 @@ def smooth_field(
     kept = values > NEGLIGIBLE * max(float(values.max(initial=0.0)), 1e-12)
     basis = (vectors[:, kept] * np.sqrt(values[kept])).astype(np.float32)
     row, column = np.triu_indices(basis.shape[1])
-    return Field(np.ascontiguousarray(basis), basis[:, row] * basis[:, column])
+    return Field(template, np.ascontiguousarray(basis), basis[:, row] * basis[:, column])
 
 
 @dataclass(frozen=True, eq=False)
 class Bent:
-    """The outcome of the non-rigid step.
+    """Templates on their way to the tests.
 
     Parameters
     ----------
     centres : (b, n, 3) array of float32
         The moved template in µm.
-    found : Responsibility
-        At the moved template.
-    evidence : (b,) array of float64
-        Log-likelihood of all neurons of a test less the price of the movement.
+    price : (b,) array of float64
+        Half the squared weights of the movement: minus its log-prior but for a constant.
     """
 
     centres: FloatArray
-    found: Responsibility
-    evidence: NDArray[np.float64]
+    price: NDArray[np.float64]
+
+    @classmethod
+    def straight(cls, template: FloatArray, count: int) -> Bent:
+        """Give `count` templates that haven't moved."""
+        return cls(np.repeat(template[None], count, axis=0), np.zeros(count))
+
+    def take(self, index: NDArray[np.intp]) -> Bent:
+        """Give the templates at `index`."""
+        return Bent(self.centres[index], self.price[index])
+
+    def evidence(self, problems: Problems, found: Responsibility) -> NDArray[np.float64]:
+        """Give the log-likelihood of all neurons of each test less the price."""
+        total: NDArray[np.float64] = found.log_likelihood * problems.mask.sum(axis=1) - self.price
+        return total
 
 
 def bend_template(
-    problems: Problems,
-    template: FloatArray,
-    field: Field,
-    sigmas: Sequence[float],
-    w: float,
-    room: float,
-    exclusion: int = 0,
+    problems: Problems, field: Field, bent: Bent, sigmas: Iterable[float], mixture: Mixture
 ) -> Bent:
-    """Move the template towards each test, one iteration a width; the last width is final.
+    """Move the template towards each test, one iteration a width.
 
     Parameters
     ----------
     problems : Problems
         Already in the pose of the template.
-    template : (n, 3) array of float32
     field : Field
-        Of this template.
-    sigmas : sequence of float
-        Widths in µm, at least one.
-    w, room, exclusion
-        See `estep.respond`.
+    bent : Bent
+        Where to begin.
+    sigmas : iterable of float
+        Widths in µm.
+    mixture : Mixture
     """
-    centres, price = template[None], np.zeros(len(problems.points))
-    found = respond(problems.points, problems.mask, centres, sigmas[0], w, room, exclusion)
-    for sigma, following in zip(sigmas, [*sigmas[1:], sigmas[-1]], strict=True):
-        weights = _weights(field, template, found, problems.points, sigma)
-        centres = template + np.matmul(field.basis, weights)
-        price = 0.5 * np.square(weights.astype(np.float64)).sum(axis=(1, 2))
-        found = respond(problems.points, problems.mask, centres, following, w, room, exclusion)
-    total = found.log_likelihood * problems.mask.sum(axis=1)
-    return Bent(centres, found, total - price)
-
-
-def _weights(
-    field: Field,
-    template: FloatArray,
-    found: Responsibility,
-    points: FloatArray,
-    sigma: float,
-) -> FloatArray:
-    weight, pulled = found.moments(points)
-    system = field.gram(weight)
-    diagonal = np.arange(system.shape[1])
-    system[:, diagonal, diagonal] += np.float32(sigma**2)
-    target = np.matmul(field.basis.T, pulled - weight[:, :, None] * template)
-    solved: FloatArray = np.linalg.solve(system, target)
-    return solved
+    for sigma in sigmas:
+        found = respond(problems, bent.centres, sigma, mixture)
+        weight, pulled = found.moments(problems.points)
+        system = field.gram(weight)
+        diagonal = np.arange(system.shape[1])
+        system[:, diagonal, diagonal] += np.float32(sigma**2)
+        target = np.matmul(field.basis.T, pulled - weight[:, :, None] * field.template)
+        weights = np.linalg.solve(system, target)
+        bent = Bent(
+            field.template + np.matmul(field.basis, weights),
+            0.5 * np.square(weights.astype(np.float64)).sum(axis=(1, 2)),
+        )
+    return bent

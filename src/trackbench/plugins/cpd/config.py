@@ -24,7 +24,7 @@ class CpdConfig(Config):
         "other field is then unused",
     )
     w: float = Field(
-        default=0.1, gt=0, lt=1, description="share of test neurons without partner (outliers)"
+        default=0.05, gt=0, lt=1, description="share of test neurons without partner (outliers)"
     )
     turns: int = Field(
         default=8, ge=0, le=64, description="starts turned in the plane of the image"
@@ -36,25 +36,25 @@ class CpdConfig(Config):
         description="starts rolled about the long axis, for each of the two head directions",
     )
     keep: int = Field(
-        default=2, ge=1, le=64, description="poses that reach the non-rigid step, by likelihood"
+        default=16, ge=1, le=64, description="poses that reach the non-rigid step, by likelihood"
     )
     start_sigma: float = Field(
         default=10.0, gt=0, le=200, description="width of the correspondence at the start in µm"
     )
     rigid_sigma: float = Field(
-        default=4.0, gt=0, le=200, description="width at which rigid ends and non-rigid begins"
+        default=5.0, gt=0, le=200, description="width at which rigid ends and non-rigid begins"
     )
-    end_sigma: float = Field(default=2.0, gt=0, le=200, description="width at the end in µm")
-    rigid_steps: int = Field(default=16, ge=1, le=1000, description="iterations of a pose")
+    end_sigma: float = Field(default=1.7, gt=0, le=200, description="width at the end in µm")
+    rigid_steps: int = Field(default=8, ge=1, le=1000, description="iterations of a pose")
     bend_steps: int = Field(default=30, ge=0, le=1000, description="non-rigid iterations")
     beta: float = Field(
-        default=30.0, gt=0, le=1000, description="distance over which neurons move together in µm"
+        default=25.0, gt=0, le=1000, description="distance over which neurons move together in µm"
     )
     bend: float = Field(
         default=5.0, ge=0, le=1000, description="standard deviation of that movement in µm"
     )
     detail: float = Field(
-        default=1.5,
+        default=2.5,
         ge=0,
         le=1000,
         description="standard deviation of the movement at half the distance `beta`, in µm",
@@ -66,7 +66,7 @@ class CpdConfig(Config):
         description="standard deviation of the entries of an affine part (0 = none)",
     )
     exclusion: int = Field(
-        default=0,
+        default=3,
         ge=0,
         le=100,
         description="Sinkhorn rounds by which test neurons compete for a template neuron",

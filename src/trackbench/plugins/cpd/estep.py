@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.float32]
 
-__all__ = ["Problems", "Responsibility", "respond"]
+__all__ = ["Mixture", "Problems", "Responsibility", "respond"]
 
 DIMENSIONS = 3
 TINY = np.float32(1e-30)
 IDLE = np.float32(0.3)
+"""Weight of a template neuron that finds no partner, where test neurons compete."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +44,25 @@ class Problems:
     def take(self, index: NDArray[np.intp]) -> Problems:
         """Give the problems at `index`; one may stand several times."""
         return Problems(self.points[index], self.mask[index])
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """What a Gaussian mixture is told beforehand.
+
+    Parameters
+    ----------
+    w : float
+        Prior probability that a test neuron has no partner.
+    room : float
+        Volume in µm³ over which the neurons without partner are spread.
+    exclusion : int
+        Rounds of competition among test neurons, see `respond`.
+    """
+
+    w: float
+    room: float
+    exclusion: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +86,12 @@ class Responsibility:
     none: float
     log_likelihood: NDArray[np.float64]
 
+    def take(self, index: NDArray[np.intp]) -> Responsibility:
+        """Give the outcome for the problems at `index`."""
+        return Responsibility(
+            self.kernel[index], self.scale[index], self.none, self.log_likelihood[index]
+        )
+
     def moments(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Sum the posteriors over test neurons.
 
@@ -82,61 +108,55 @@ class Responsibility:
 
 
 def respond(
-    points: FloatArray,
-    mask: FloatArray,
-    centres: FloatArray,
-    sigma: float,
-    w: float,
-    room: float,
-    exclusion: int = 0,
+    problems: Problems, centres: FloatArray, sigma: float, mixture: Mixture
 ) -> Responsibility:
     """Weigh every test neuron against every template neuron.
 
     Parameters
     ----------
-    points, mask : (b, m, 3), (b, m) arrays
-    centres : (b, n, 3) or (1, n, 3) array
+    problems : Problems
+    centres : (b, n, 3) or (1, n, 3) array of float32
+        Template neurons in µm.
     sigma : float
         Standard deviation of the Gaussians in µm.
-    w : float
-        Prior probability of "no partner".
-    room : float
-        Volume in µm³ over which the neurons without partner are spread.
-    exclusion : int
-        Rounds of `_compete`.
+    mixture : Mixture
+        With `exclusion`, test neurons compete for template neurons: Sinkhorn's scaling with
+        slack, as in Chui and Rangarajan 2003. Rows stay posteriors.
     """
     n = centres.shape[1]
-    precision = np.float32(1.0 / sigma**2)
-    one = np.ones((*points.shape[:2], 1), dtype=np.float32)
-    half = -0.5 * precision
-    left = np.concatenate(
-        [points * precision, half * np.square(points).sum(2, keepdims=True), one], axis=2
-    )
-    right = np.empty((len(centres), DIMENSIONS + 2, n), dtype=np.float32)
+    kernel = _kernel(problems.points, centres, np.float32(1.0 / sigma**2))
+    norm = (2 * np.pi * sigma**2) ** (DIMENSIONS / 2)
+    none = norm * mixture.w / (1 - mixture.w) * n / mixture.room
+    total = np.matmul(kernel, np.ones(n, dtype=np.float32)) + np.float32(none)
+    total = np.maximum(total, TINY)
+    density = np.log(total.astype(np.float64)) + np.log((1 - mixture.w) / (n * norm))
+    mask = problems.mask
+    likelihood = (density * mask).sum(axis=1) / np.maximum(mask.sum(axis=1), 1)
+    scale = mask / total
+    if mixture.exclusion:
+        scale = _compete(kernel, mask, scale, np.float32(none), mixture.exclusion)
+    return Responsibility(kernel, scale, none, likelihood)
+
+
+def _kernel(points: FloatArray, centres: FloatArray, precision: np.float32) -> FloatArray:
+    """Give `exp(-|x - y|² / 2σ²)` (b, m, n) by one matrix product and one exponential."""
+    half = np.float32(-0.5) * precision
+    left = np.empty((*points.shape[:2], DIMENSIONS + 2), dtype=np.float32)
+    left[..., :DIMENSIONS] = points * precision
+    left[..., DIMENSIONS] = half * np.square(points).sum(axis=2)
+    left[..., DIMENSIONS + 1] = 1.0
+    right = np.empty((len(centres), DIMENSIONS + 2, centres.shape[1]), dtype=np.float32)
     right[:, :DIMENSIONS] = centres.transpose(0, 2, 1)
     right[:, DIMENSIONS] = 1.0
-    right[:, DIMENSIONS + 1] = half * np.square(centres).sum(2)
-    kernel = np.matmul(left, right)
-    np.exp(kernel, out=kernel)
-    norm = (2 * np.pi * sigma**2) ** (DIMENSIONS / 2)
-    none = norm * w / (1 - w) * n / room
-    total = np.matmul(kernel, np.ones(n, dtype=np.float32)) + np.float32(none)
-    density = np.log(np.maximum(total, TINY).astype(np.float64)) + np.log((1 - w) / (n * norm))
-    likelihood = (density * mask).sum(axis=1) / np.maximum(mask.sum(axis=1), 1)
-    scale = mask / np.maximum(total, TINY)
-    if exclusion:
-        scale = _compete(kernel, mask, scale, np.float32(none), exclusion)
-    return Responsibility(kernel, scale, none, likelihood)
+    right[:, DIMENSIONS + 1] = half * np.square(centres).sum(axis=2)
+    kernel: FloatArray = np.matmul(left, right)
+    return np.exp(kernel, out=kernel)
 
 
 def _compete(
     kernel: FloatArray, mask: FloatArray, scale: FloatArray, none: np.float32, rounds: int
 ) -> FloatArray:
-    """Let test neurons compete for template neurons, in place (Sinkhorn; Chui and Rangarajan 2003).
-
-    Columns are scaled towards a sum of 1, with `IDLE` as the weight of a template neuron that
-    finds no partner; rows stay posteriors.
-    """
+    """Scale the columns of the kernel in place towards a sum of 1; give the new row factors."""
     factor = np.ones((len(kernel), kernel.shape[2], 1), dtype=np.float32)
     for _ in range(rounds):
         claimed = np.matmul(scale[:, None, :], kernel)

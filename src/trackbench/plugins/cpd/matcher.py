@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trackbench.core.plugin import Matcher
-from trackbench.core.types import Match
+from trackbench.core.poses import starts
+from trackbench.core.types import Match, PointCloud
 from trackbench.plugins.cpd.bend import Bent, Field, bend_template, smooth_field
 from trackbench.plugins.cpd.config import CpdConfig
-from trackbench.plugins.cpd.estep import Problems
-from trackbench.plugins.cpd.poses import starts
+from trackbench.plugins.cpd.estep import Mixture, Problems, Responsibility, respond
 from trackbench.plugins.cpd.rigid import Poses, fit_poses
+from trackbench.plugins.cpd.yu2021 import yu2021_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from trackbench.core.types import PointCloud
     from trackbench.plugins.cpd.estep import FloatArray
 
 __all__ = ["CpdMatcher"]
@@ -30,7 +30,12 @@ BUCKET = 16
 size only: the arithmetic of a test then never depends on what it is batched with."""
 
 TESTS_AT_ONCE = 8
+RUNGS = 4
+"""Successive halving: so often the worse half of the poses of a test is given up."""
+
 EXTENTS = 4.0
+"""Edges of the box of the template, in standard deviations along its principal axes."""
+
 LOWEST = 1e-30
 
 
@@ -51,16 +56,20 @@ class CpdMatcher(Matcher[CpdConfig]):
     Config = CpdConfig
     cite = "Myronenko and Song, IEEE TPAMI 32:2262 (2010)"
 
-    def prepare(self, template: PointCloud) -> Prepared:
+    def prepare(self, template: PointCloud) -> Prepared | PointCloud:
         """Centre the template and decompose its kernel."""
         config = self.config
+        if config.preset == "yu2021":
+            return template
         points = _centred(template.zyx_um)
         scales = [(config.beta, config.bend), (config.beta / 2, config.detail)]
         field = smooth_field(points, scales, config.stretch)
         return Prepared(template.id, points, field, _room(points))
 
-    def match(self, prepared: Prepared, tests: Sequence[PointCloud]) -> list[Match]:
+    def match(self, prepared: Prepared | PointCloud, tests: Sequence[PointCloud]) -> list[Match]:
         """Register tests of similar size together."""
+        if isinstance(prepared, PointCloud):
+            return [_published(prepared, test) for test in tests]
         found: dict[int, Match] = {}
         sizes = [-(-len(test) // BUCKET) * BUCKET for test in tests]
         for size in sorted(set(sizes)):
@@ -79,52 +88,57 @@ class CpdMatcher(Matcher[CpdConfig]):
         if not n or not size:
             return [np.zeros((len(test), n + 1)) for test in tests]
         problems = _padded(tests, size)
-        index, poses = self._search(prepared, problems)
+        index, poses = self._find_poses(prepared, problems)
         posed = Problems(poses(problems.points[index]), problems.mask[index])
-        config = self.config
-        sigmas = np.geomspace(config.rigid_sigma, config.end_sigma, config.bend_steps)
-        bent = bend_template(
-            posed,
-            prepared.points,
-            prepared.field,
-            sigmas,
-            config.w,
-            prepared.room,
-            config.exclusion,
-        )
-        best = bent.evidence.reshape(len(tests), -1).argmax(axis=1)
-        best = best + np.arange(len(tests)) * (len(index) // len(tests))
-        return _tables(bent, best, tests)
+        found = self._bend(prepared, posed, len(tests))
+        return [_table(found, i, len(test)) for i, test in enumerate(tests)]
 
-    def _search(self, prepared: Prepared, problems: Problems) -> tuple[NDArray[np.intp], Poses]:
-        config, count = self.config, len(problems.points)
-        turned = np.stack(
+    def _find_poses(self, prepared: Prepared, problems: Problems) -> tuple[NDArray[np.intp], Poses]:
+        """Give `keep` poses a test, in order of the tests, and the test of each."""
+        config = self.config
+        rotations = np.stack(
             [
                 starts(prepared.points, points[mask > 0], config.turns, config.rolls)
                 for points, mask in zip(problems.points, problems.mask, strict=True)
             ]
-        ).astype(np.float32)
-        tried = turned.shape[1]
-        index = np.repeat(np.arange(count), tried)
-        poses = Poses(
-            turned.reshape(-1, 3, 3),
-            np.zeros((len(index), 3), dtype=np.float32),
-            np.zeros(len(index)),
         )
-        sigmas = np.geomspace(config.start_sigma, config.rigid_sigma, config.rigid_steps)
-        for chunk in np.array_split(sigmas, HALVINGS):
-            poses = fit_poses(
-                problems.take(index), prepared.points, poses, chunk, config.w, prepared.room
-            )
-            tried = max(min(config.keep, tried), tried // 2)
-            order = np.argsort(-poses.log_likelihood.reshape(count, -1), axis=1, kind="stable")
-            width = order.shape[1]
-            kept = (order[:, :tried] + np.arange(count)[:, None] * width).ravel()
+        count, tried = rotations.shape[:2]
+        index = np.repeat(np.arange(count), tried)
+        poses = Poses.turned(rotations.reshape(-1, 3, 3))
+        widths = np.geomspace(config.start_sigma, config.rigid_sigma, config.rigid_steps)
+        mixture = Mixture(config.w, prepared.room)
+        for some in _rungs(widths):
+            poses = fit_poses(problems.take(index), prepared.points, poses, some, mixture)
+            tried = max(-(-tried // 2), min(config.keep, tried))
+            kept = _best(poses.log_likelihood, count, tried)
             index, poses = index[kept], poses.take(kept)
         return index, poses
 
+    def _bend(self, prepared: Prepared, posed: Problems, count: int) -> Responsibility:
+        """Give the posteriors of the best pose of each of `count` tests, in their order."""
+        config = self.config
+        mixture = Mixture(config.w, prepared.room, config.exclusion)
+        bent = Bent.straight(prepared.points, len(posed.points))
+        widths = np.geomspace(config.rigid_sigma, config.end_sigma, config.bend_steps)
+        tried = len(posed.points) // count
+        for some in _rungs(widths):
+            bent = bend_template(posed, prepared.field, bent, some, mixture)
+            tried = -(-tried // 2)
+            found = respond(posed, bent.centres, some[-1], mixture)
+            kept = _best(bent.evidence(posed, found), count, tried)
+            bent, posed = bent.take(kept), posed.take(kept)
+        found = respond(posed, bent.centres, config.end_sigma, mixture)
+        return found.take(_best(bent.evidence(posed, found), count, 1))
 
-HALVINGS = 4
+
+def _rungs(widths: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Cut an annealing schedule at the points where poses are given up."""
+    return [some for some in np.array_split(widths, RUNGS) if len(some)]
+
+
+def _published(template: PointCloud, test: PointCloud) -> Match:
+    pairs = yu2021_pairs(template.zyx_um, test.zyx_um)
+    return Match.from_pairs(pairs, len(test), len(template), template.id, test.id)
 
 
 def _centred(points: FloatArray) -> FloatArray:
@@ -147,12 +161,16 @@ def _padded(tests: Sequence[FloatArray], size: int) -> Problems:
     return Problems(points, mask)
 
 
-def _tables(
-    bent: Bent, best: NDArray[np.intp], tests: Sequence[FloatArray]
-) -> list[NDArray[np.float64]]:
-    tables = []
-    for i, test in zip(best, tests, strict=True):
-        kernel = bent.found.kernel[i, : len(test)].astype(np.float64)
-        none = np.full((len(test), 1), bent.found.none)
-        tables.append(np.log(np.maximum(np.concatenate([kernel, none], axis=1), LOWEST)))
-    return tables
+def _best(score: NDArray[np.float64], count: int, kept: int) -> NDArray[np.intp]:
+    """Index the best `kept` problems of each of `count` tests, given the score of every problem."""
+    order = np.argsort(-score.reshape(count, -1), axis=1, kind="stable")
+    first = np.arange(count)[:, None] * order.shape[1]
+    chosen: NDArray[np.intp] = (order[:, :kept] + first).ravel()
+    return chosen
+
+
+def _table(found: Responsibility, i: int, rows: int) -> NDArray[np.float64]:
+    kernel = found.kernel[i, :rows].astype(np.float64)
+    none = np.full((rows, 1), found.none)
+    table: NDArray[np.float64] = np.log(np.maximum(np.hstack([kernel, none]), LOWEST))
+    return table

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trackbench.plugins.cpd.estep import Problems, respond
+from trackbench.plugins.cpd.estep import Mixture, Problems, respond
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
@@ -36,6 +36,14 @@ class Poses:
     shift: FloatArray
     log_likelihood: NDArray[np.float64]
 
+    @classmethod
+    def turned(cls, rotation: NDArray[np.floating[Any]]) -> Poses:
+        """Make poses that turn by `rotation` (b, 3, 3) and don't shift."""
+        count = len(rotation)
+        return cls(
+            rotation.astype(np.float32), np.zeros((count, 3), dtype=np.float32), np.zeros(count)
+        )
+
     def take(self, index: NDArray[np.intp]) -> Poses:
         """Give the poses at `index`."""
         return Poses(self.rotation[index], self.shift[index], self.log_likelihood[index])
@@ -51,14 +59,13 @@ def fit_poses(
     problems: Problems,
     template: FloatArray,
     poses: Poses,
-    sigmas: Sequence[float],
-    w: float,
-    room: float,
+    sigmas: Iterable[float],
+    mixture: Mixture,
 ) -> Poses:
     """Run one iteration a width, from wide to narrow.
 
-    The width is prescribed rather than estimated (deterministic annealing, Rose 1998), so all
-    poses of a test are compared at one width and their likelihoods can be compared.
+    The width is prescribed rather than estimated (deterministic annealing, Rose 1998): all
+    poses of a test are seen at one width, so that their likelihoods can be compared.
 
     Parameters
     ----------
@@ -67,14 +74,13 @@ def fit_poses(
         Centred, in µm.
     poses : Poses
         One a problem.
-    sigmas : sequence of float
+    sigmas : iterable of float
         Widths in µm.
-    w, room : float
-        See `estep.respond`.
+    mixture : Mixture
     """
-    centres = template[None]
     for sigma in sigmas:
-        found = respond(poses(problems.points), problems.mask, centres, sigma, w, room)
+        posed = Problems(poses(problems.points), problems.mask)
+        found = respond(posed, template[None], sigma, mixture)
         weight, pulled = found.moments(problems.points)
         poses = Poses(*rotate_onto(template, weight, pulled), found.log_likelihood)
     return poses

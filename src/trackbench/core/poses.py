@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     FloatArray = NDArray[np.float64]
+    Points = NDArray[np.floating[Any]]
 
 __all__ = ["about_axis", "starts"]
 
@@ -26,7 +27,7 @@ def about_axis(axis: int, angle: float) -> FloatArray:
     return rotation
 
 
-def starts(template: FloatArray, test: FloatArray, turns: int, rolls: int) -> FloatArray:
+def starts(template: Points, test: Points, turns: int, rolls: int) -> FloatArray:
     """List rotations that bring a centred test near the pose of a centred template.
 
     In-plane turns suit a worm that crawls under a fixed optical axis. Rolls lay the long
