@@ -20,6 +20,8 @@ COMMANDS: Final = {
     "run": "Score segmenters, matchers and labelers on a dataset.",
     "score": "Score a result store again, without running anything.",
     "report": "Write a self-contained HTML report of a result store.",
+    "compare": "Hold one result set against another; exit code 1 on a regression.",
+    "baseline": "Keep the figures that later runs are held against.",
     "list": "List plugins, datasets and protocols.",
     "data": "List, download and check the public recordings.",
     "check": "Run the conformance checks on a plugin.",

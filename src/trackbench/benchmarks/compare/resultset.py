@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from trackbench.benchmarks.atomic import make_folder, write_atomically
 from trackbench.benchmarks.collect import collect
-from trackbench.benchmarks.record import CONTAMINATED, SCORED
+from trackbench.benchmarks.record import CONTAMINATED, FAILURES, OK, SCORED
 from trackbench.benchmarks.store import Store
 from trackbench.benchmarks.timing import read_timing
 from trackbench.errors import InputError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from trackbench.benchmarks.collect import Group
 
 __all__ = ["BASELINE_SCHEMA", "Measured", "Names", "Speed", "read_results", "write_baseline"]
@@ -93,8 +95,8 @@ def read_results(path: Path) -> dict[Names, Measured]:
         A folder that is no result store.
     """
     if path.is_dir():
-        with Store.reading(path) as store:
-            return {item.names: item for item in map(_measured(store), collect(store))}
+        store = Store.open(path)
+        return {item.names: item for item in (_measure(store, group) for group in collect(store))}
     if not path.is_file():
         raise InputError(f"{path} is not there", "give a result store or a baseline file")
     return _read_baseline(path)
@@ -102,13 +104,49 @@ def read_results(path: Path) -> dict[Names, Measured]:
 
 def write_baseline(path: Path, results: dict[Names, Measured]) -> None:
     """Write a small file to commit: scores by unit, rounded, and speeds. Replaced atomically."""
-    from trackbench.benchmarks.atomic import write_text
-
     items = [asdict(results[names]) for names in sorted(results)]
     for item in items:
         item["by_unit"] = {unit: round(x, DIGITS) for unit, x in sorted(item["by_unit"].items())}
     document = {"trackbench_baseline": BASELINE_SCHEMA, "results": items}
-    write_text(path, json.dumps(document, indent=1) + "\n")
+    text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+    make_folder(path.parent)
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def _measure(store: Store, group: Group) -> Measured:
+    head = group.head
+    pairs = list(zip(group.rows, group.scores, strict=True))
+    clean = [(row, s) for row, s in pairs if row.status == OK and not row.oracle and s is not None]
+    counted = clean or [(row, s) for row, s in pairs if row.status in SCORED and s is not None]
+    unit = "animal" if len({row.animal for row, _ in counted}) > 1 else "case"
+    values: dict[str, list[float]] = {}
+    for row, score in counted:
+        value = score.values.get(head.protocol.metric)
+        if value is not None:
+            values.setdefault(row.animal if unit == "animal" else row.case, []).append(value)
+    return Measured(
+        names=(
+            head.segmenter,
+            head.matcher,
+            head.labeler,
+            head.dataset,
+            head.protocol.name,
+            head.split,
+        ),
+        metric=head.protocol.metric,
+        unit=unit,
+        by_unit={name: float(np.mean(found)) for name, found in sorted(values.items())},
+        oracle=any(row.oracle for row, _ in counted),
+        contaminated=any(row.status == CONTAMINATED for row, _ in counted),
+        n_failed=sum(row.status in FAILURES for row in group.rows),
+        speed=_speed(read_timing(store, head)),
+    )
+
+
+def _speed(timing: dict[str, Any] | None) -> Speed | None:
+    if timing is None:
+        return None
+    return Speed(timing["seconds_per_volume"], timing["calibration_s"], timing.get("nearest_s"))
 
 
 def _read_baseline(path: Path) -> dict[Names, Measured]:

@@ -1,0 +1,223 @@
+"""Decides, combination by combination, whether head is worse than base."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+
+from trackbench.benchmarks.compare.statistics import holm, least_units, permutation_p, wilcoxon_p
+from trackbench.errors import NothingComparableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from trackbench.benchmarks.compare.gates import Gates
+    from trackbench.benchmarks.compare.resultset import Measured, Names, Speed
+
+__all__ = ["AccuracyVerdict", "Comparison", "Line", "SpeedVerdict", "compare"]
+
+AccuracyStatus = Literal["ok", "better", "worse", "too few", "failing", "marked"]
+SpeedStatus = Literal["ok", "faster", "slower", "not measured"]
+EXPLAINED: Final[dict[str, str]] = {
+    "ok": "no loss beyond the gate",
+    "better": "significantly better",
+    "worse": "REGRESSION",
+    "too few": "too few units to tell",
+    "failing": "REGRESSION: rows fail that did not",
+    "marked": "oracle or contaminated: never gated",
+    "faster": "faster",
+    "slower": "REGRESSION",
+    "not measured": "not measured in both",
+}
+
+
+@dataclass(frozen=True)
+class AccuracyVerdict:
+    """Accuracy of head against base on the units that both have.
+
+    Parameters
+    ----------
+    status : str
+    base, head : float
+        Means over the common units.
+    difference : float
+    n_units : int
+        Units that both have.
+    n_needed : int
+        Units without which no difference could be significant.
+    p : float
+        One-sided, adjusted by Holm over the combinations.
+    """
+
+    status: AccuracyStatus
+    base: float
+    head: float
+    difference: float
+    n_units: int
+    n_needed: int
+    p: float
+
+
+@dataclass(frozen=True)
+class SpeedVerdict:
+    """Seconds per volume, each divided by what was measured beside it.
+
+    Parameters
+    ----------
+    status : str
+    base_s, head_s : float or None
+        As measured, in s per volume.
+    ratio : float or None
+        Head over base after both references: the smaller of the two, so that a reference that
+        was slow by chance can't raise an alarm alone.
+    """
+
+    status: SpeedStatus
+    base_s: float | None = None
+    head_s: float | None = None
+    ratio: float | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One combination on one protocol."""
+
+    names: Names
+    metric: str
+    unit: str
+    accuracy: AccuracyVerdict
+    speed: SpeedVerdict
+
+    @property
+    def regressed(self) -> bool:
+        """Whether a gate is broken."""
+        return self.accuracy.status in {"worse", "failing"} or self.speed.status == "slower"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All lines, and what only one side has."""
+
+    lines: tuple[Line, ...]
+    only_base: tuple[Names, ...]
+    only_head: tuple[Names, ...]
+    gates: Gates
+
+    @property
+    def regressed(self) -> bool:
+        """Whether any line is."""
+        return any(line.regressed for line in self.lines)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether no line could be decided at all, in accuracy or speed."""
+        return all(
+            line.accuracy.status in {"too few", "marked"} and line.speed.status == "not measured"
+            for line in self.lines
+        )
+
+
+def compare(
+    base: Mapping[Names, Measured],
+    head: Mapping[Names, Measured],
+    gates: Gates,
+    *,
+    use_wilcoxon: bool = False,
+) -> Comparison:
+    """Hold `head` against `base`.
+
+    Raises
+    ------
+    NothingComparableError
+        They share no combination, or no unit of one.
+    """
+    common = [names for names in base if names in head]
+    common = [n for n in common if base[n].by_unit.keys() & head[n].by_unit.keys()]
+    if not common:
+        raise NothingComparableError(
+            "base and head share no combination with a common animal",
+            "run the same plugins on the same protocol",
+        )
+    test = wilcoxon_p if use_wilcoxon else permutation_p
+    pairs = [_paired(base[names], head[names]) for names in common]
+    lower = holm([test(after - before) for before, after in pairs])
+    upper = holm([test(before - after) for before, after in pairs])
+    lines = [
+        Line(
+            names,
+            base[names].metric,
+            head[names].unit,
+            _accuracy((base[names], head[names]), pair, (down, up), gates, len(common)),
+            _speed(base[names].speed, head[names].speed, gates),
+        )
+        for names, pair, down, up in zip(common, pairs, lower, upper, strict=True)
+    ]
+    only_base = tuple(names for names in base if names not in head)
+    only_head = tuple(names for names in head if names not in base)
+    return Comparison(tuple(lines), only_base, only_head, gates)
+
+
+def _paired(base: Measured, head: Measured) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    units = sorted(base.by_unit.keys() & head.by_unit.keys())
+    return (
+        np.array([base.by_unit[unit] for unit in units]),
+        np.array([head.by_unit[unit] for unit in units]),
+    )
+
+
+def _accuracy(
+    sides: tuple[Measured, Measured],
+    pair: tuple[NDArray[np.float64], NDArray[np.float64]],
+    p: tuple[float, float],
+    gates: Gates,
+    questions: int,
+) -> AccuracyVerdict:
+    base, head = sides
+    before, after = pair
+    difference = float((after - before).mean())
+    needed = least_units(gates.alpha, questions)
+    status: AccuracyStatus = "ok"
+    if base.oracle or head.oracle or base.contaminated or head.contaminated:
+        status = "marked"
+    elif head.n_failed > base.n_failed:
+        status = "failing"
+    elif len(before) < needed:
+        status = "too few"
+    elif difference < gates.accuracy and p[0] < gates.alpha:
+        status = "worse"
+    elif difference > 0 and p[1] < gates.alpha:
+        status = "better"
+    return AccuracyVerdict(
+        status,
+        float(before.mean()),
+        float(after.mean()),
+        difference,
+        len(before),
+        needed,
+        p[0] if difference < 0 else p[1],
+    )
+
+
+def _speed(base: Speed | None, head: Speed | None, gates: Gates) -> SpeedVerdict:
+    if base is None or head is None:
+        return SpeedVerdict("not measured")
+    references: list[Callable[[Speed], float | None]] = [
+        lambda speed: speed.calibration_s,
+        lambda speed: speed.nearest_s,
+    ]
+    ratios = []
+    for reference in references:
+        before, after = reference(base), reference(head)
+        if before and after:
+            ratios.append((head.seconds / after) / (base.seconds / before))
+    ratio = min(ratios)
+    status: SpeedStatus = "ok"
+    if ratio > gates.seconds:
+        status = "slower"
+    elif max(ratios) < 1 / gates.seconds:
+        status = "faster"
+    return SpeedVerdict(status, base.seconds, head.seconds, ratio)
