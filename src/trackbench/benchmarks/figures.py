@@ -28,7 +28,7 @@ def accuracy_against_time(section: Section) -> dict[str, Any] | None:
     scored = [entry for entry in timed if entry.headline["mean"] is not None]
     if not scored:
         return None
-    front = _pareto([entry for entry in scored if not entry.marked])
+    front = _pareto([entry for entry in scored if not entry.marks])
     line = {
         "x": [entry.headline["seconds_per_volume"] for entry in front],
         "y": [entry.headline["mean"] for entry in front],
@@ -101,7 +101,7 @@ def _point(entry: Entry, color: str) -> dict[str, Any]:
         "marker": {
             "size": 11,
             "color": color,
-            "symbol": "circle-open" if entry.marked else "circle",
+            "symbol": "circle-open" if entry.marks else "circle",
         },
         "name": entry.name,
     }

@@ -49,7 +49,7 @@ def _render(store: Store) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True
     )
-    environment.filters["number"] = _number
+    environment.filters |= {"share": _share, "seconds": _seconds}
     summary = json.loads((store.folder / "summary.json").read_bytes())
     found = sections(summary, store.plans(), store.folder)
     listed, n_failures = failures(store.folder)
@@ -76,5 +76,9 @@ def _figures(section: Section) -> list[tuple[str, dict[str, Any]]]:
     return [(title, figure) for title, figure in drawn if figure is not None]
 
 
-def _number(value: float | None, digits: int = 3) -> str:
-    return "–" if value is None else f"{value:.{digits}g}"
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _seconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2g}"

@@ -50,9 +50,19 @@ class Entry:
     cases: list[tuple[str, float]]
 
     @property
-    def marked(self) -> bool:
-        """Whether it stays out of the headline."""
-        return not self.headline["headline"]
+    def marks(self) -> list[str]:
+        """Why it leads no leaderboard: oracle, contaminated, incomplete."""
+        row = self.headline
+        incomplete = row["n_cases"] < row["n_planned"] and row["mean"] is not None
+        known = (("oracle", row["oracle"]), ("contaminated", row["contaminated"]))
+        return [name for name, on in (*known, ("incomplete", incomplete)) if on]
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """Where it stands: clean and complete ones first, by their mean."""
+        mean = self.headline["mean"]
+        place = 3 if mean is None else 2 * (not self.headline["headline"]) + bool(self.marks)
+        return place, -(mean or 0.0)
 
 
 @dataclass(frozen=True)
@@ -95,7 +105,7 @@ def sections(
     found = []
     for where, ways in by_protocol.items():
         entries = [_entry(rows, values.get(who)) for who, rows in ways.items()]
-        entries.sort(key=lambda entry: (entry.marked, -(entry.headline["mean"] or 0.0)))
+        entries.sort(key=lambda entry: entry.rank)
         metric = entries[0].headline["metric"]
         found.append(Section(*where, metric, tuple(entries), tuple(published.get(where, ()))))
     return found
