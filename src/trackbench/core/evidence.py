@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["add", "label", "normalise_rows"]
+__all__ = ["add", "label", "normalise_rows", "prefer_named"]
 
 FLOOR = -30.0
 TOP = 5
@@ -58,6 +58,29 @@ def _widened(table: Evidence, names: tuple[str, ...]) -> NDArray[np.float64]:
     index = [column.get(name, -1) for name in names]
     wide = np.where(np.array([i < 0 for i in index], dtype=bool), spread, log_p[:, index])
     return np.concatenate([wide, spread], axis=1)
+
+
+def prefer_named(
+    log_p: NDArray[Any], names: Sequence[str], log_odds: float
+) -> NDArray[np.float32]:
+    """Raise the names against anonymous candidates and "none"; rows stay normalised.
+
+    A person names the neurons that can be found in every volume. So where a neuron's own
+    partner in the template is unnamed and a named one next to it has found no partner, the
+    name is the better guess.
+
+    Parameters
+    ----------
+    log_p : (n, k + 1) array
+        Natural log-probabilities, last column = none.
+    names : sequence of str, length k
+        Those that begin with ``?`` are anonymous.
+    log_odds : float
+        0 changes nothing.
+    """
+    named = np.array([*(not name.startswith(ANONYMOUS) for name in names), False])
+    raised = np.maximum(np.asarray(log_p, dtype=np.float64), 2 * FLOOR) + log_odds * named
+    return normalise_rows(raised).astype(np.float32)
 
 
 def label(evidence: Evidence) -> Labels:

@@ -1,0 +1,84 @@
+"""The labeler `nerve`: names a volume by many volumes of the same recording."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from trackbench.core.evidence import prefer_named
+from trackbench.core.plugin import Labeler, LabelerConfig
+from trackbench.core.types import Evidence
+from trackbench.plugins.nerve.frames import body_frame
+from trackbench.plugins.nerve.recording import Recording, learn, vote
+from trackbench.plugins.nerve.registration import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trackbench.core.plugin import Config
+    from trackbench.core.types import Match, PointCloud
+
+__all__ = ["NerveLabeler", "NerveLabelerConfig"]
+
+LEAST = 1e-9
+"""Probability of what no volume votes for: its logarithm must be finite."""
+
+
+class NerveLabelerConfig(LabelerConfig):
+    """Parameters of the labeler `nerve`."""
+
+    voters: int = Field(
+        default=8, ge=1, le=10_000, description="volumes that vote: those of nearest posture"
+    )
+    prefer_named: float = Field(
+        default=6.0,
+        ge=0,
+        le=50,
+        description="log-odds by which a named neuron is preferred to an unnamed one",
+    )
+    width_um: float = Field(
+        default=1.5, gt=0, le=50, description="expected distance of partners after registration"
+    )
+    gate_um: float = Field(
+        default=12.0, gt=0, le=1000, description="partners are never further apart than this"
+    )
+    rolls: int = Field(default=1, ge=1, le=72, description="starting poses about the long axis")
+
+
+class NerveLabeler(Labeler[NerveLabelerConfig]):
+    """Registers many volumes of one recording onto the test and lets them vote.
+
+    Neuron registration vector encoding for volumes that are unlabeled but for one (or a few):
+    every volume is related to the labeled one once, a test is registered to the volumes of
+    nearest posture, and each says which of the labeled volume's neurons its own neurons are. It
+    works within one worm.
+    """
+
+    name = "nerve"
+    Config: ClassVar[type[Config]] = NerveLabelerConfig
+    uses_matches = False
+    cite = "Nguyen et al. 2017, PLoS Comput. Biol. 13(5): e1005517"
+
+    @property
+    def _settings(self) -> Settings:
+        config = self.config
+        return Settings(rolls=config.rolls, width_um=config.width_um, gate_um=config.gate_um)
+
+    @torch.no_grad()
+    def fit(self, references: Sequence[PointCloud]) -> Recording:
+        """Relate all volumes to the one with most names."""
+        return learn(references, self._settings)
+
+    @torch.no_grad()
+    def evidence(self, fitted: Any, test: PointCloud, matches: Sequence[Match]) -> Evidence:
+        """Let the volumes of nearest posture vote."""
+        recording: Recording = fitted
+        if not len(test):
+            return Evidence(recording.names, np.zeros((0, len(recording.names) + 1), np.float32))
+        points = torch.as_tensor(body_frame(test.zyx_um), dtype=torch.float32)
+        p = vote(recording, points, self.config.voters, self._settings).numpy()
+        log_p = prefer_named(np.log(p + LEAST), recording.names, self.config.prefer_named)
+        return Evidence(recording.names, log_p)
