@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
     from trackbench.benchmarks.collect import Group
 
-__all__ = ["BASELINE_SCHEMA", "Measured", "Names", "Speed", "read_results", "write_baseline"]
+__all__ = ["BASELINE_SCHEMA", "DIGITS", "Measured", "Names", "Speed", "read_results", "write_baseline"]
 
 BASELINE_SCHEMA: Final = 1
 MAX_BASELINE_BYTES: Final = 64 * 2**20
 DIGITS: Final = 6
+"""Decimals of the scores in a baseline."""
 
 Names = tuple[str, str, str, str, str, str]
 """Segmenter, matcher, labeler, dataset, protocol, split."""

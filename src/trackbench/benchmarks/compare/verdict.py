@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
+from trackbench.benchmarks.compare.resultset import DIGITS
 from trackbench.benchmarks.compare.statistics import holm, least_units, permutation_p, wilcoxon_p
 from trackbench.errors import NothingComparableError
 
@@ -163,10 +164,9 @@ def compare(
 
 def _paired(base: Measured, head: Measured) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     units = sorted(base.by_unit.keys() & head.by_unit.keys())
-    return (
-        np.array([base.by_unit[unit] for unit in units]),
-        np.array([head.by_unit[unit] for unit in units]),
-    )
+    # A baseline file holds rounded scores: round both sides alike.
+    before = np.array([base.by_unit[unit] for unit in units]).round(DIGITS)
+    return before, np.array([head.by_unit[unit] for unit in units]).round(DIGITS)
 
 
 def _accuracy(
