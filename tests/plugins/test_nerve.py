@@ -57,7 +57,7 @@ def test_roll_needs_rolls():
 
 
 def test_spurious_neurons_have_no_partner():
-    far = np.random.default_rng(2).uniform(-1, 1, size=(10, 3)) + [60.0, 0.0, 0.0]
+    far = np.random.default_rng(2).uniform([59, -1, -1], [61, 1, 1], size=(10, 3))
     test = PointCloud(np.concatenate([worm(), far]))
     matcher = NerveMatcher()
     found = matcher.match(matcher.prepare(PointCloud(worm())), [test])[0]

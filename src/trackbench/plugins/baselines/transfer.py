@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from pydantic import Field
+
+from trackbench.core.evidence import prefer_named
 from trackbench.core.plugin import Labeler, LabelerConfig
 from trackbench.core.types import ANONYMOUS, Evidence, Match, PointCloud
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["TransferLabeler"]
+    from trackbench.core.plugin import Config
+
+__all__ = ["TransferConfig", "TransferLabeler"]
 
 
-class TransferLabeler(Labeler[LabelerConfig]):
+class TransferConfig(LabelerConfig):
+    """Parameters of `transfer`."""
+
+    prefer_named: float = Field(
+        default=3.0,
+        ge=0,
+        le=50,
+        description="log-odds by which a named template neuron is preferred to an unnamed one",
+    )
+
+
+class TransferLabeler(Labeler[TransferConfig]):
     """Reads the match to the first template as a table over that template's names.
 
     Unnamed template neurons stay in the table as anonymous candidates: they take part in the
-    assignment and give no name.
+    assignment and give no name. A named neuron is preferred to them, see
+    `core.evidence.prefer_named`; how much was chosen on validation worms.
     """
 
     name = "transfer"
+    Config: ClassVar[type[Config]] = TransferConfig
 
     def fit(self, references: Sequence[PointCloud]) -> tuple[str, ...]:
         """Keep the names of the first reference."""
@@ -29,4 +47,5 @@ class TransferLabeler(Labeler[LabelerConfig]):
 
     def evidence(self, fitted: Any, test: PointCloud, matches: Sequence[Match]) -> Evidence:
         """Give the first match its template's names."""
-        return Evidence(fitted, matches[0].log_p)
+        log_p = prefer_named(matches[0].log_p, fitted, self.config.prefer_named)
+        return Evidence(fitted, log_p)
