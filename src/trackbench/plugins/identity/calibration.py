@@ -34,6 +34,9 @@ class Calibration(BaseModel):
     sharpness: float = Field(default=1.0, gt=0, description="multiplies the balanced table")
 
 
+UNCALIBRATED: Final = Calibration()
+
+
 def calibrated(log_p: FloatArray, calibration: Calibration) -> FloatArray:
     """Balance and calibrate a table.
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from trackbench.core.seeds import generator
-from trackbench.plugins.identity.calibration import Calibration, calibrated
+from trackbench.plugins.identity.calibration import UNCALIBRATED, Calibration, calibrated
 from trackbench.plugins.identity.features import color_features
 from trackbench.plugins.identity.inference import SearchConfig, read_worm
 from trackbench.plugins.identity.network import IdentityNetwork, NetworkConfig
@@ -32,7 +32,9 @@ class Ensemble:
     Parameters
     ----------
     networks : tuple of IdentityNetwork
-        The first one searches the pose.
+    uses : tuple of str
+        What each reads: "always", worms with "color", or those with "position" alone. The
+        first that reads a worm searches its pose.
     names : tuple of str
     means : ndarray, (k, 3)
         Atlas positions of the names, µm.
@@ -41,11 +43,12 @@ class Ensemble:
     """
 
     networks: tuple[IdentityNetwork, ...]
+    uses: tuple[str, ...]
     names: tuple[str, ...]
     means: FloatArray
-    with_color: Calibration
-    without_color: Calibration
-    trained_on: frozenset[str]
+    with_color: Calibration = UNCALIBRATED
+    without_color: Calibration = UNCALIBRATED
+    trained_on: frozenset[str] = frozenset()
 
     @classmethod
     def from_weights(cls, weights: Weights) -> Ensemble:
@@ -54,7 +57,7 @@ class Ensemble:
         config = NetworkConfig.model_validate(about["network"])
         names = tuple(about["names"])
         networks = []
-        for member in range(about["members"]):
+        for member in range(len(about["uses"])):
             prefix = f"{member}."
             state = {
                 name.removeprefix(prefix): tensor.float()
@@ -66,6 +69,7 @@ class Ensemble:
             networks.append(network.eval())
         return cls(
             tuple(networks),
+            tuple(about["uses"]),
             names,
             weights.tensors["means"].double().numpy(),
             Calibration.model_validate(about["with_color"]),
@@ -82,24 +86,29 @@ class Ensemble:
             At least four neurons.
         config : IdentityConfig
         """
-        search = SearchConfig.model_validate(
-            {name: getattr(config, name) for name in SHARED_FIELDS}
+        search = SearchConfig(
+            rolls=config.rolls,
+            kept=config.kept,
+            rounds=config.rounds,
+            passes=config.passes,
+            jitter_um=config.jitter_um,
         )
-        color = color_features(test.color, len(test))
+        calibration = self.without_color if test.color is None else self.with_color
+        return calibrated(self.raw(test, search), calibration).astype(np.float32)
+
+    def raw(self, test: PointCloud, search: SearchConfig) -> FloatArray:
+        """Read one worm: the networks' mean table before calibration, (n, k + 1)."""
+        wanted = ("always", "position" if test.color is None else "color")
         reading = read_worm(
-            self.networks,
+            [net for net, use in zip(self.networks, self.uses, strict=True) if use in wanted],
             self.means,
             test.zyx_um.astype(np.float64),
-            color,
+            color_features(test.color, len(test)),
             mirrored=test.mirrored,
             config=search,
             generator=generator("identity", test.zyx_um),
         )
-        calibration = self.without_color if test.color is None else self.with_color
-        return calibrated(reading.log_p, calibration).astype(np.float32)
-
-
-SHARED_FIELDS = ("rolls", "kept", "rounds", "passes", "jitter_um")
+        return reading.log_p
 
 
 def pack(networks: Sequence[IdentityNetwork], means: FloatArray) -> dict[str, torch.Tensor]:
@@ -112,17 +121,17 @@ def pack(networks: Sequence[IdentityNetwork], means: FloatArray) -> dict[str, to
 
 
 def describe(
-    network: IdentityNetwork,
+    network: NetworkConfig,
     names: Sequence[str],
-    members: int,
+    uses: Sequence[str],
     with_color: Calibration,
     without_color: Calibration,
 ) -> dict[str, Any]:
     """Give what the header of a weights file says of the networks."""
     return {
-        "network": network.config.model_dump(),
+        "network": network.model_dump(),
         "names": list(names),
-        "members": members,
+        "uses": list(uses),
         "with_color": with_color.model_dump(),
         "without_color": without_color.model_dump(),
     }

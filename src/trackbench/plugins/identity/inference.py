@@ -59,14 +59,11 @@ class Reading:
         The points as brought into the atlas frame.
     mirrored : bool
         Handedness that was taken or chosen.
-    handedness : float
-        Score of that handedness, a log-odds.
     """
 
     log_p: FloatArray
     zyx_um: FloatArray
     mirrored: bool
-    handedness: float
 
 
 def read_worm(
@@ -101,12 +98,15 @@ def read_worm(
     found = [
         _search(networks[0], means, zyx_um, color, mirrored=hand, config=config) for hand in hands
     ]
-    best = max(found, key=lambda pose: pose.handedness if mirrored is None else pose.score)
+    best = found[0]
+    if mirrored is None:
+        odds = [_handedness(networks, pose, color, config) for pose in found]
+        best = found[int(np.argmax(odds))]
     noise = config.jitter_um * generator.standard_normal((config.passes, *zyx_um.shape))
     noise[0] = 0.0
     tables = [_predict(network, best.zyx_um + noise, color, config).log_p for network in networks]
     mean = np.log(np.mean(np.exp(np.concatenate(tables)), axis=0))
-    return Reading(mean, best.zyx_um, best.mirrored, best.handedness)
+    return Reading(mean, best.zyx_um, best.mirrored)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +115,6 @@ class _Pose:
 
     zyx_um: FloatArray
     mirrored: bool
-    score: float
-    handedness: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,8 +142,18 @@ def _search(
         kept = np.argsort(-views.score, kind="stable")[: max(1, config.kept >> turn)]
         poses = np.stack([_fitted(poses[i], views.log_p[i], means, config) for i in kept])
         views = _predict(network, poses, color, config)
-    best = int(np.argmax(views.score))
-    return _Pose(poses[best], mirrored, float(views.score[best]), float(views.handedness[best]))
+    return _Pose(poses[int(np.argmax(views.score))], mirrored)
+
+
+def _handedness(
+    networks: Sequence[IdentityNetwork],
+    pose: _Pose,
+    color: NDArray[np.float32],
+    config: SearchConfig,
+) -> float:
+    """Mean score of a pose's handedness over the networks."""
+    views = [_predict(network, pose.zyx_um[None], color, config) for network in networks]
+    return float(np.mean([view.handedness[0] for view in views]))
 
 
 def _predict(

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional
 
+from trackbench.errors import InputError
 from trackbench.plugins.identity.augment import IGNORED, AugmentConfig, Sample, Sampler
 from trackbench.plugins.identity.network import COLOR_FEATURES, IdentityNetwork, NetworkConfig
 
@@ -159,14 +160,24 @@ class Trainer:
     bank : Bank
     folder : Path
         Receives `checkpoint.pt`.
+    start : IdentityNetwork, optional
+        Weights to begin with, where there is no checkpoint.
     """
 
-    def __init__(self, config: TrainingConfig, bank: Bank, folder: Path) -> None:
+    def __init__(
+        self,
+        config: TrainingConfig,
+        bank: Bank,
+        folder: Path,
+        start: IdentityNetwork | None = None,
+    ) -> None:
         torch.manual_seed(config.seed)
         self.config = config
         self.bank = bank
         self.checkpoint = folder / "checkpoint.pt"
         self.network = IdentityNetwork(config.network, len(bank.names))
+        if start is not None:
+            self.network.load_state_dict(start.state_dict())
         self.averaged = copy.deepcopy(self.network).requires_grad_(False).eval()
         self.optimizer = torch.optim.AdamW(_parameter_groups(self.network, config), lr=config.rate)
         self.step = 0
@@ -229,8 +240,10 @@ class Trainer:
 
     def _load(self) -> None:
         state = torch.load(self.checkpoint, weights_only=True)
-        if TrainingConfig.model_validate_json(state["config"]) != self.config:
-            raise ValueError(f"{self.checkpoint} belongs to a run with another config")
+        if state["config"] != self.config.model_dump_json():
+            raise InputError(
+                f"{self.checkpoint} belongs to another config", "train into another folder"
+            )
         self.step = state["step"]
         self.network.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])

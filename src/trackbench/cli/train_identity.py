@@ -1,0 +1,34 @@
+"""``trackbench train identity``: train the ensemble that names neurons."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from trackbench.cli.train import DATA_DIR, FILE, FOLDER, data_root
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["command"]
+
+
+@click.command("identity")
+@click.option("--config", "config_file", type=FILE, help="TOML; default: the shipped run's.")
+@DATA_DIR
+@click.option("--out", type=FOLDER, required=True, help="Folder of the run; resumed if it exists.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
+def command(*, config_file: Path | None, data_dir: Path | None, out: Path, threads: int) -> None:
+    """Train identity: identity.safetensors and curve.csv in OUT.
+
+    \b
+    The networks of the ensemble are trained one after another on train worms and calibrated on
+    validation worms. An interrupted run goes on from its last checkpoint, at most a minute
+    back, and ends at the same weights.
+    """
+    from trackbench.plugins.identity.run import SHIPPED_CONFIG, read_config, train
+
+    config = read_config(config_file if config_file is not None else SHIPPED_CONFIG)
+    weights = train(config, data_root(data_dir), out, threads=threads, report=click.echo)
+    click.echo(f"{weights}: {weights.stat().st_size / 2**20:.1f} MiB")
