@@ -1,9 +1,9 @@
 """Non-rigid registration: the template moves by a smooth field that all its neurons share.
 
-Coherent point drift penalises the field by a Gaussian kernel (Myronenko and Song 2010,
-equation 21). The kernel belongs to the template alone, so it is decomposed once; with its
-leading eigenvectors the maximisation step is a k x k system by Woodbury's identity (their
-section 6), k near 25, whatever the number of neurons.
+Coherent point drift penalises the field by a Gaussian kernel (Myronenko and Song,
+IEEE TPAMI 32:2262, 2010). The kernel belongs to the template alone, so it is decomposed once;
+with its leading eigenvectors, their low-rank form, the maximisation step is a k x k system by
+Woodbury's identity, k near 25, whatever the number of neurons.
 """
 
 from __future__ import annotations

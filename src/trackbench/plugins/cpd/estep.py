@@ -2,8 +2,8 @@
 
 Template neurons are the centres of a Gaussian mixture and test neurons its samples, so that the
 posterior of a test neuron over template neurons and "no partner" is the row that a `Match`
-holds (Myronenko and Song 2010, equation 5, with the uniform component spread over the volume
-of the template). Everything carries a leading batch axis b of independent problems.
+holds (Myronenko and Song, IEEE TPAMI 32:2262, 2010, with the uniform component spread over the
+volume of the template). Everything carries a leading batch axis b of independent problems.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class PycpdConfig(Config):
 
 @dataclass(frozen=True, eq=False)
 class _Posed:
-    """One start after the rigid step, in units of `_unit`."""
+    """One start after the rigid step, in units of `_unit`; as it was where the library diverged."""
 
     test: FloatArray
     template: FloatArray
@@ -79,7 +79,13 @@ class PycpdMatcher(PairwiseMatcher[PycpdConfig]):
         turned = starts(a, b, self.config.turns, self.config.rolls)
         posed = [self._rigid(a / unit, b @ rotation.T / unit, unit) for rotation in turned]
         best = max(posed, key=lambda one: one.log_likelihood)
-        return Match.from_scores(self._bent(best, unit), template.id, test.id)
+        bent = self._bent(best, unit)
+        scores = bent if np.isfinite(bent).all() else self._scores(best)
+        return Match.from_scores(scores, template.id, test.id)
+
+    def _scores(self, posed: _Posed) -> FloatArray:
+        joint = _joint(posed.test, posed.template, posed.variance, self.config.w)
+        return np.log(np.maximum(joint, LOWEST))
 
     def _rigid(self, template: FloatArray, test: FloatArray, unit: float) -> _Posed:
         from pycpd import RigidRegistration
@@ -93,8 +99,11 @@ class PycpdMatcher(PairwiseMatcher[PycpdConfig]):
             tolerance=self.config.tolerance,
             scale=False,
         )
-        moved, _ = found.register()
-        variance = max(float(found.sigma2), np.finfo(float).tiny)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            moved, _ = found.register()
+        variance = float(found.sigma2)
+        if not (np.isfinite(moved).all() and variance > 0):
+            return _Posed(test, template, (self.config.start_sigma / unit) ** 2, -np.inf)
         joint = _joint(test, moved, variance, self.config.w)
         likelihood = float(np.log(joint.sum(axis=1)).mean() - 1.5 * np.log(variance))
         return _Posed(test, moved, variance, likelihood)
@@ -112,7 +121,8 @@ class PycpdMatcher(PairwiseMatcher[PycpdConfig]):
             max_iterations=self.config.bend_steps,
             tolerance=self.config.tolerance,
         )
-        moved, _ = found.register()
+        with np.errstate(invalid="ignore", divide="ignore"):
+            moved, _ = found.register()
         joint = _joint(posed.test, moved, float(found.sigma2), self.config.w)
         return np.log(np.maximum(joint, LOWEST))
 
