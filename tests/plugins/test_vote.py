@@ -22,7 +22,7 @@ def soft_match(seed, n_test, n_template, sharpness=3.0):
 
 
 def vote(references, matches, n_test, **config):
-    labeler = VoteLabeler(VoteConfig(**config))
+    labeler = VoteLabeler(VoteConfig(**{"prefer_named": 0, **config}))
     return labeler.evidence(labeler.fit(references), PointCloud(np.zeros((n_test, 3))), matches)
 
 
@@ -32,19 +32,16 @@ def three_templates():
     return references, matches
 
 
-def test_mean_is_the_average_over_the_templates_that_carry_the_name():
+def test_mean_is_the_average_over_the_templates():
     references, matches = three_templates()
-    found = vote(references, matches, 4)
+    found = vote(references, matches, 4, focus=0)
     p = [np.exp(match.log_p.astype(float)) for match in matches]
-    a = (p[0][:, 0] + p[1][:, 2]) / 2
-    b = (p[0][:, 1] + p[1][:, 0]) / 2
-    c = (p[1][:, 1] + p[2][:, 1]) / 2
+    a = (p[0][:, 0] + p[1][:, 2]) / 3
+    b = (p[0][:, 1] + p[1][:, 0]) / 3
+    c = (p[1][:, 1] + p[2][:, 1]) / 3
     none = (p[0][:, 2:].sum(1) + p[1][:, 3] + p[2][:, [0, 2]].sum(1)) / 3
-    wanted = np.stack([a, b, c, none], axis=1)
     assert found.names == ("A", "B", "C")
-    np.testing.assert_allclose(
-        np.exp(found.log_p), wanted / wanted.sum(1, keepdims=True), atol=1e-4
-    )
+    np.testing.assert_allclose(np.exp(found.log_p), np.stack([a, b, c, none], 1), atol=1e-4)
 
 
 def test_hard_votes_count_partners():
@@ -64,13 +61,12 @@ def test_one_template_votes_as_it_matches():
     np.testing.assert_allclose(found.log_p, matches[0].log_p, atol=1e-3)
 
 
-def test_unnamed_templates_say_none_of_these():
+def test_a_template_without_names_has_no_vote():
     named, unnamed = cloud(("A", "B")), PointCloud(np.zeros((2, 3)))
     sure = Match.from_pairs([(0, 0), (1, 1)], 2, 2)
-    found = vote([named, unnamed], [sure, sure], 2)
-    p = np.exp(found.log_p)
-    assert (p[[0, 1], [0, 1]] > 0.6).all()
-    assert (p[:, -1] > 0.3).all()
+    alone = vote([named], [sure], 2)
+    found = vote([unnamed, named, unnamed], [sure, sure, sure], 2)
+    np.testing.assert_allclose(found.log_p, alone.log_p, atol=1e-5)
 
 
 @pytest.mark.parametrize("pool", POOLS)
@@ -124,3 +120,16 @@ def test_labels_through_the_pipeline():
         fit_labelers([VoteLabeler()], references), PointCloud(np.zeros((3, 3))), matches
     )
     assert labels.names == ("A", "B", "C")
+
+
+def test_names_are_preferred_to_none():
+    references, matches = three_templates()
+    plain, raised = (vote(references, matches, 4, prefer_named=x) for x in (0, 2))
+    odds = [item.log_p[:, :-1] - item.log_p[:, -1:] for item in (plain, raised)]
+    np.testing.assert_allclose(odds[1] - odds[0], 2, atol=1e-4)
+
+
+def test_templates_without_any_names_leave_the_test_unnamed():
+    found = vote([PointCloud(np.zeros((2, 3)))], [soft_match(0, 3, 2)], 3)
+    assert found.names == ()
+    assert found.log_p.shape == (3, 1)

@@ -48,18 +48,12 @@ class Ballot:
         """Which template owns each column, (s,)."""
         return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
 
-    def carried(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Total weight of the templates that carry each name, (k + 1,); all carry "none".
-
-        Parameters
-        ----------
-        weights : (r,) array
-        """
-        template, column = self.template_of, np.full(self.name_of.shape[1], 0.0)
-        rows, names = self.name_of.nonzero()
-        owner = np.unique(np.stack([template[rows], names]), axis=1)
-        np.add.at(column, owner[1], weights[owner[0]])
-        return column
+    @property
+    def has_names(self) -> NDArray[np.bool_]:
+        """Whether each template has a name at all, (r,); true of all where none has one."""
+        named = np.asarray(self.name_of[:, :-1].sum(axis=1)) > 0
+        some = np.logical_or.reduceat(named, self.starts[:-1])
+        return some | ~some.any()
 
 
 def make_ballot(references: Sequence[PointCloud]) -> Ballot:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from trackbench.core.evidence import prefer_named
 from trackbench.core.plugin import Labeler, LabelerConfig
 from trackbench.core.types import Evidence
 from trackbench.errors import ContractError
@@ -42,10 +43,16 @@ class VoteConfig(LabelerConfig):
         description="let only the templates vote whose match is surest (None = all)",
     )
     focus: float = Field(
-        default=0.0,
+        default=1.0,
         ge=0,
         le=100,
         description="how much more a surer match counts: weights are exp(focus * mean log p)",
+    )
+    prefer_named: float = Field(
+        default=3.0,
+        ge=0,
+        le=50,
+        description="log-odds by which names are preferred to unnamed neurons and to none",
     )
 
 
@@ -53,9 +60,9 @@ class VoteLabeler(Labeler[VoteConfig]):
     """Counts the votes of all templates for each name.
 
     One match per template, any matcher. The probabilities of a name are averaged over the
-    templates that carry it (or multiplied, or counted as hard votes), unnamed template neurons
-    count for "none of these", and one assignment follows. Templates are chosen and weighted by
-    how sure their match is, never by names.
+    templates (or multiplied, or counted as hard votes), unnamed template neurons count for
+    "none of these", and one assignment follows. Templates are chosen and weighted by how sure
+    their match is, never by names; one without any name has nothing to say.
     """
 
     name = "vote"
@@ -75,10 +82,12 @@ class VoteLabeler(Labeler[VoteConfig]):
             return Evidence(ballot.names, np.zeros((0, len(ballot.names) + 1), dtype=np.float32))
         log_p = np.concatenate([match.log_p for match in matches], axis=1).astype(np.float64)
         sure = confidence(log_p, ballot)
+        sure = np.where(ballot.has_names, sure, -np.inf)
         weights = choose_templates(sure, self.config.max_templates, self.config.focus)
         if self.config.pool == "product":
             table = pool_product(log_p, ballot, weights)
         else:
             votes = hard_votes(log_p, ballot) if self.config.pool == "onehot" else np.exp(log_p)
             table = pool_mean(votes, ballot, weights)
-        return Evidence(ballot.names, table.astype(np.float32))
+        raised = prefer_named(table, ballot.names, self.config.prefer_named)
+        return Evidence(ballot.names, raised)

@@ -47,12 +47,13 @@ def choose_templates(sure: FloatArray, max_templates: int | None, focus: float) 
     Parameters
     ----------
     sure : (r,) array
-        `confidence` of each.
+        `confidence` of each; minus infinity for one that has no vote.
     max_templates : int or None
     focus : float
         Weights are exp(focus * sure).
     """
-    weights: FloatArray = np.exp(focus * (sure - sure.max()))
+    votes = np.isfinite(sure)
+    weights: FloatArray = np.exp(focus * (np.where(votes, sure, sure.max()) - sure.max())) * votes
     if max_templates is not None and max_templates < len(sure):
         weights[np.argsort(-sure, kind="stable")[max_templates:]] = 0.0
     weights /= weights.sum()
@@ -69,7 +70,10 @@ def hard_votes(log_p: FloatArray, ballot: Ballot) -> FloatArray:
 
 
 def pool_mean(votes: FloatArray, ballot: Ballot, weights: FloatArray) -> FloatArray:
-    """Average each name's probability over the templates that carry it; log, rows normalised.
+    """Average the votes: the law of total probability over the templates; log, rows normalised.
+
+    A name that few templates carry collects few votes, as it should: people who didn't name it
+    in those worms won't have named it here.
 
     Parameters
     ----------
@@ -83,9 +87,7 @@ def pool_mean(votes: FloatArray, ballot: Ballot, weights: FloatArray) -> FloatAr
     (n_test, k + 1) array
     """
     weighted = votes * weights[ballot.template_of]
-    total = (ballot.name_of.T @ weighted.T).T
-    mean = total / np.maximum(ballot.carried(weights), FLOOR)
-    return normalise_rows(np.log(mean + FLOOR))
+    return normalise_rows(np.log((ballot.name_of.T @ weighted.T).T + FLOOR))
 
 
 def pool_product(log_p: FloatArray, ballot: Ballot, weights: FloatArray) -> FloatArray:
