@@ -24,6 +24,8 @@ COMMANDS: Final = {
     "baseline": "Keep the figures that later runs are held against.",
     "list": "List plugins, datasets and protocols.",
     "data": "List, download and check the public recordings.",
+    "train": "Train networks and fit atlases on labeled worms.",
+    "simulate": "Write simulated worms with known truth to files.",
     "check": "Run the conformance checks on a plugin.",
     "new-plugin": "Write a package with a working plugin to start from.",
 }

@@ -51,7 +51,7 @@ def command() -> None:
 
 
 def data_root(data_dir: Path | None) -> Path:
-    """Give the folder that holds `wormnd/`: the option, TRACKBENCH_DATA, the cache or a download."""
+    """Give the folder that holds `wormnd/`: the option's, TRACKBENCH_DATA, or a download."""
     from trackbench.datasets.locate import locate
 
     return locate("wormnd", data_dir=data_dir)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from trackbench.core.geometry import FloatArray, fit_thin_plate
 from trackbench.datasets.semisynthetic.worms import LabeledWorm, all_names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 MIN_SHARED_NAMES = 20
 """Fewer landmarks than this don't tie down the shape of another worm."""

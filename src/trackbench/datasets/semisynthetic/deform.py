@@ -6,6 +6,7 @@ return the moved points. `draw` holds the random generator and the batch it serv
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -30,20 +31,20 @@ class Draw:
     batch: int
 
     def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
-        """Uniform numbers (batch, *shape)."""
+        """Draw uniform numbers (batch, *shape)."""
         unit = torch.rand(
             (self.batch, *shape), generator=self.generator, device=self.generator.device
         )
         return low + (high - low) * unit
 
     def normal(self, *shape: int) -> Tensor:
-        """Standard normal numbers (batch, *shape)."""
+        """Draw standard normal numbers (batch, *shape)."""
         return torch.randn(
             (self.batch, *shape), generator=self.generator, device=self.generator.device
         )
 
     def chance(self, probability: float, *shape: int) -> Tensor:
-        """Booleans (batch, *shape), True with the given probability."""
+        """Draw booleans (batch, *shape), True with the given probability."""
         return self.uniform(*shape) < probability
 
 
@@ -117,10 +118,10 @@ def random_field(
     length_um : (float, float)
         Range of the correlation length.
     """
-    low, high = (torch.log(torch.tensor(value)).item() for value in length_um)
+    low, high = (math.log(value) for value in length_um)
     length = torch.exp(draw.uniform(1, 1, low=low, high=high))
     waves = draw.normal(3, FIELD_WAVES) / length
     phase = draw.uniform(1, FIELD_WAVES, high=2 * torch.pi)
     weights = draw.normal(FIELD_WAVES, 3) * (2.0 / FIELD_WAVES) ** 0.5
-    move = torch.cos(points @ waves + phase) @ weights
+    move: Tensor = torch.cos(points @ waves + phase) @ weights
     return points + amplitude_um.unsqueeze(-1) * move

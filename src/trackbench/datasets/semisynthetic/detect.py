@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
-from trackbench.datasets.semisynthetic.config import SimulatorConfig
-from trackbench.datasets.semisynthetic.deform import Draw
+if TYPE_CHECKING:
+    from trackbench.datasets.semisynthetic.config import SimulatorConfig
+    from trackbench.datasets.semisynthetic.deform import Draw
 
 SPURIOUS_SPREAD_UM = 6.0
 

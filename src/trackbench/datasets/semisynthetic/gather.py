@@ -46,13 +46,13 @@ class SimulatedBatch:
     mirrored: Tensor
 
     def anatomical_um(self) -> Tensor:
-        """Give the positions (v, b, n, 3) with the pose undone: z left to right, x the long axis."""
+        """Give the positions (v, b, n, 3) with the pose undone: z left to right, x long axis."""
         return self.zyx_um @ self.rotation.mT
 
 
 @dataclass(frozen=True, eq=False)
 class Animals:
-    """Points (r, n, 3), which are seen (r, n), names (r, n) and colors; rows are (view, worm) pairs."""
+    """Points (r, n, 3), which are seen (r, n), names (r, n), colors; a row is a view of a worm."""
 
     points: Tensor
     present: Tensor

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
-from trackbench.datasets.semisynthetic.deform import Draw
+if TYPE_CHECKING:
+    from trackbench.datasets.semisynthetic.deform import Draw
 
 
 def random_pose(draw: Draw, roll: float, in_plane: float, tilt: float) -> Tensor:
@@ -21,6 +24,7 @@ def random_pose(draw: Draw, roll: float, in_plane: float, tilt: float) -> Tensor
 
 
 def rotation(angle: Tensor, first: int, second: int) -> Tensor:
+    """Give rotations (b, 3, 3) by `angle` (b,) in the plane of two axes, for `points @ matrix`."""
     matrix = torch.eye(3, device=angle.device).repeat(len(angle), 1, 1)
     matrix[:, first, first] = matrix[:, second, second] = torch.cos(angle)
     matrix[:, first, second] = torch.sin(angle)

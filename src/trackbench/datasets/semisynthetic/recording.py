@@ -29,18 +29,28 @@ class RecordingConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    volumes: int = Field(200, ge=1)
-    neurons: int = Field(120, ge=8)
-    memory: float = Field(20.0, gt=0, description="time over which movements are correlated")
-    bend: float = Field(0.4, ge=0, description="standard deviation of the turn from head to tail")
-    wave: float = Field(0.25, ge=0, description="standard deviation of the S-shaped turn")
-    roll: float = Field(0.15, ge=0, description="standard deviation of the roll about the axis")
-    stretch: float = Field(0.03, ge=0, description="standard deviation of the length's logarithm")
-    turn: float = Field(0.05, ge=0, description="turn in the plane from volume to volume")
-    noise_um: float = Field(0.4, ge=0, description="localisation noise in the plane")
-    noise_optical: float = Field(2.0, ge=1, description="ratio of the noise along z to it")
-    drop: float = Field(0.08, ge=0, le=1, description="probability that a neuron is missed")
-    spurious: float = Field(0.03, ge=0, le=1, description="added points, share of the neurons")
+    volumes: int = Field(default=200, ge=1)
+    neurons: int = Field(default=120, ge=8)
+    memory: float = Field(
+        default=20.0, gt=0, description="time over which movements are correlated"
+    )
+    bend: float = Field(
+        default=0.4, ge=0, description="standard deviation of the turn from head to tail"
+    )
+    wave: float = Field(default=0.25, ge=0, description="standard deviation of the S-shaped turn")
+    roll: float = Field(
+        default=0.15, ge=0, description="standard deviation of the roll about the axis"
+    )
+    stretch: float = Field(
+        default=0.03, ge=0, description="standard deviation of the length's logarithm"
+    )
+    turn: float = Field(default=0.05, ge=0, description="turn in the plane from volume to volume")
+    noise_um: float = Field(default=0.4, ge=0, description="localisation noise in the plane")
+    noise_optical: float = Field(default=2.0, ge=1, description="ratio of the noise along z to it")
+    drop: float = Field(default=0.08, ge=0, le=1, description="probability that a neuron is missed")
+    spurious: float = Field(
+        default=0.03, ge=0, le=1, description="added points, share of the neurons"
+    )
 
 
 def record(shapes: ShapeAtlas, config: RecordingConfig, seed: int) -> tuple[PointCloud, ...]:
@@ -63,9 +73,8 @@ def record(shapes: ShapeAtlas, config: RecordingConfig, seed: int) -> tuple[Poin
     rng = np.random.default_rng(seed)
     head, names = shapes.draw_head(rng, config.neurons)
     moved = _moved(torch.as_tensor(head, dtype=torch.float32), config, rng).numpy()
-    animal = f"recording-{seed}"
     return tuple(
-        _detected(points, names, config, rng, f"{animal}-{t}", animal)
+        _detected(points, names, config, rng, f"recording-{seed}-{t}")
         for t, points in enumerate(moved)
     )
 
@@ -84,9 +93,7 @@ def _moved(head: Tensor, config: RecordingConfig, rng: np.random.Generator) -> T
     return points @ rotation(heading.float(), 1, 2)
 
 
-def _walks(
-    config: RecordingConfig, rng: np.random.Generator, count: int
-) -> NDArray[np.float64]:
+def _walks(config: RecordingConfig, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
     """Stationary random walks of unit variance, (count, volumes)."""
     keep = math.exp(-1 / config.memory)
     steps = rng.standard_normal((count, config.volumes))
@@ -103,7 +110,6 @@ def _detected(
     config: RecordingConfig,
     rng: np.random.Generator,
     volume: str,
-    animal: str,
 ) -> PointCloud:
     size = config.noise_um * np.array([config.noise_optical, 1.0, 1.0])
     noisy = points + size * rng.standard_normal(points.shape)
@@ -114,6 +120,6 @@ def _detected(
         np.concatenate([noisy[seen], added]),
         names=tuple(names[i] for i in seen) + ("",) * extra,
         id=volume,
-        animal=animal,
+        animal=volume.rsplit("-", 1)[0],
         mirrored=False,
     )

@@ -15,12 +15,17 @@ import numpy as np
 
 from trackbench.core.geometry import FloatArray, fit_thin_plate
 from trackbench.core.weights import load_weights, save_weights
-from trackbench.datasets.semisynthetic.worms import LabeledWorm, all_names
+from trackbench.datasets.semisynthetic.worms import (
+    LabeledWorm,
+    all_names,
+    read_worms,
+    to_anatomical_frame,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["ShapeAtlas", "fit_shapes", "load_shapes", "save_shapes"]
+__all__ = ["ShapeAtlas", "fit_shapes", "load_shapes", "save_shapes", "train"]
 
 SHIPPED: Final = Path(__file__).with_name("shapes.safetensors")
 KIND: Final = "semi-synthetic"
@@ -74,10 +79,10 @@ class ShapeAtlas:
     def draw_head(
         self, rng: np.random.Generator, neurons: int
     ) -> tuple[FloatArray, tuple[str, ...]]:
-        """Draw one head and keep its most anterior neurons: (neurons, 3) and their names."""
+        """Draw one head and keep some of its neurons at random: (neurons, 3) and their names."""
         points, names = self.draw(rng)
-        front = np.sort(np.argsort(points[:, 2])[:neurons])
-        return points[front], tuple(names[i] for i in front)
+        kept = np.sort(rng.permutation(len(points))[:neurons])
+        return points[kept], tuple(names[i] for i in kept)
 
 
 def fit_shapes(worms: Sequence[LabeledWorm]) -> ShapeAtlas:
@@ -102,6 +107,11 @@ def fit_shapes(worms: Sequence[LabeledWorm]) -> ShapeAtlas:
     presence = np.mean([np.isfinite(row[:, 0]) for row in complete or observed], axis=0)
     keys = frozenset(worm.digest for worm in worms if worm.digest)
     return ShapeAtlas(names, mean, modes, residual, presence, keys)
+
+
+def train(data_dir: Path, output: Path) -> None:
+    """Fit the atlas to the train worms below `data_dir` and write it."""
+    save_shapes(output, fit_shapes(to_anatomical_frame(read_worms(data_dir))))
 
 
 def _frequent_names(worms: Sequence[LabeledWorm]) -> tuple[str, ...]:

@@ -59,8 +59,8 @@ def simulate(
     points = torch.where(mirrored.repeat(views)[:, None, None], points * _FLIP.to(points), points)
     seen = kept_points(points, animals.present, draw, config)
     seen = seen & _labeled_elsewhere(bank, base.repeat(views), draw, config)
-    added, seen_added, origin = spurious_points(points, animals.present, draw, config)
-    everything = _join(animals, points, seen, added, seen_added, origin)
+    own = replace(animals, points=points, present=seen)
+    everything = _join(own, *spurious_points(points, animals.present, draw, config))
     rotation = random_pose(draw, config.roll, config.in_plane, config.tilt)
     moved = localisation_noise(everything.points @ rotation, draw, config)
     everything = replace(everything, points=moved)
@@ -113,9 +113,7 @@ def _colors(
 
 
 def _deform(points: Tensor, draw: Draw, config: SimulatorConfig) -> Tensor:
-    points = random_field(
-        points, draw, draw.uniform(1, high=config.warp_um), config.warp_length_um
-    )
+    points = random_field(points, draw, draw.uniform(1, high=config.warp_um), config.warp_length_um)
     points = random_affine(points, draw, config.scale, config.shear)
     points = twist(points, config.twist * draw.normal(1), LENGTH_UM)
     anywhere = draw.uniform(1, high=2 * torch.pi) * draw.chance(config.out_of_plane, 1)
@@ -130,9 +128,7 @@ def _deform(points: Tensor, draw: Draw, config: SimulatorConfig) -> Tensor:
     return roll_about_x(points, -anywhere)
 
 
-def _labeled_elsewhere(
-    bank: WormBank, base: Tensor, draw: Draw, config: SimulatorConfig
-) -> Tensor:
+def _labeled_elsewhere(bank: WormBank, base: Tensor, draw: Draw, config: SimulatorConfig) -> Tensor:
     """In some views only the neurons are seen that another worm has names for."""
     chance = bank.reachable[base].float()
     other = torch.multinomial(chance, 1, generator=draw.generator)[:, 0]
@@ -140,22 +136,16 @@ def _labeled_elsewhere(
     return shared | ~draw.chance(config.partial, 1)
 
 
-def _join(
-    animals: Animals,
-    points: Tensor,
-    seen: Tensor,
-    added: Tensor,
-    seen_added: Tensor,
-    origin: Tensor,
-) -> Animals:
+def _join(animals: Animals, added: Tensor, seen: Tensor, origin: Tensor) -> Animals:
+    """Put added points behind the neurons, colored like the neurons beside them."""
     unnamed = torch.full_like(origin, -1)
     color = animals.color
     if color is not None:
         beside = torch.gather(color, 1, origin.unsqueeze(-1).expand(-1, -1, color.shape[-1]))
         color = torch.cat([color, beside], dim=1)
     return Animals(
-        torch.cat([points, added], dim=1),
-        torch.cat([seen, seen_added], dim=1),
+        torch.cat([animals.points, added], dim=1),
+        torch.cat([animals.present, seen], dim=1),
         torch.cat([animals.name_index, unnamed], dim=1),
         color,
     )

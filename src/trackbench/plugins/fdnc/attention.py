@@ -53,7 +53,7 @@ class Rotary(nn.Module):
 
     def __init__(
         self, heads: int, head_width: int, shortest_um: float = 12.0, longest_um: float = 240.0
-    ):
+    ) -> None:
         super().__init__()
         self.heads = heads
         per_axis = head_width // 6
@@ -68,7 +68,9 @@ class Rotary(nn.Module):
         angle = (zyx_um.unsqueeze(-1) * frequencies).flatten(-2)
         angle = functional.pad(angle, (0, self.unturned))
         repeats = (1,) * (angle.ndim - 1) + (self.heads,)
-        return tuple(turn.to(dtype).repeat(repeats) for turn in (torch.cos(angle), torch.sin(angle)))
+        return tuple(
+            turn.to(dtype).repeat(repeats) for turn in (torch.cos(angle), torch.sin(angle))
+        )
 
 
 def _turned_heads(features: Tensor, turns: Turns, heads: int) -> Tensor:
@@ -76,8 +78,8 @@ def _turned_heads(features: Tensor, turns: Turns, heads: int) -> Tensor:
     first, second = features.chunk(2, dim=-1)
     cosine, sine = turns
     parts = (first * cosine - second * sine, first * sine + second * cosine)
-    split = [part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in parts]
-    return torch.cat(split, dim=-1)
+    shape = (*features.shape[:-1], heads, -1)
+    return torch.cat([part.reshape(shape).transpose(1, 2) for part in parts], dim=-1)
 
 
 class Block(nn.Module):
@@ -90,14 +92,12 @@ class Block(nn.Module):
         Whether the block can make memories for another cloud and attend to them.
     """
 
-    def __init__(self, width: int, heads: int, feed_forward: int, *, crosses: bool):
+    def __init__(self, width: int, heads: int, feed_forward: int, *, crosses: bool) -> None:
         super().__init__()
         self.heads = heads
         self.norm_attention = nn.LayerNorm(width)
         self.queries_keys_values = nn.Linear(width, 3 * width, bias=False)
-        self.keys_values_for_others = (
-            nn.Linear(width, 2 * width, bias=False) if crosses else None
-        )
+        self.keys_values_for_others = nn.Linear(width, 2 * width, bias=False) if crosses else None
         self.log_factor = nn.Parameter(torch.full((heads, 1, 1), START_LOG_FACTOR))
         self.merge = nn.Linear(width, width, bias=False)
         self.norm_feed_forward = nn.LayerNorm(width)
@@ -134,7 +134,8 @@ class Block(nn.Module):
         mixed = mixed[..., :-1] / mixed[..., -1:]
         tokens = tokens + self.merge(mixed.transpose(1, 2).flatten(2))
         inner = functional.relu(self.widen(self.norm_feed_forward(tokens)))
-        return tokens + self.narrow(inner.square())
+        added: Tensor = self.narrow(inner.square())
+        return tokens + added
 
     def memory(self, tokens: Tensor, turns: Turns, mask: Tensor) -> Memory:
         """Make what other clouds see of this one, from the same tokens that `forward` takes."""
@@ -145,7 +146,7 @@ class Block(nn.Module):
         return self._memory(keys, values, turns, mask)
 
     def _memory(self, keys: Tensor, values: Tensor, turns: Turns, mask: Tensor) -> Memory:
-        split = values.unflatten(-1, (self.heads, -1))
+        split = values.reshape(*values.shape[:-1], self.heads, -1)
         there = mask[..., None, None].expand(*split.shape[:-1], 1)
         counted = torch.cat([split * there, there], dim=-1)
         return Memory(_turned_heads(_normalised(keys), turns, self.heads), counted.transpose(1, 2))
@@ -158,15 +159,19 @@ def _normalised(features: Tensor) -> Tensor:
 def _attend_in_groups(queries: Tensor, other: Memory) -> Tensor:
     groups = other.keys.shape[0]
     size, heads, n, width = queries.shape
-    stacked = queries.unflatten(0, (groups, -1)).transpose(1, 2).reshape(groups, heads, -1, width)
+    grouped = queries.reshape(groups, -1, heads, n, width).transpose(1, 2)
+    stacked = grouped.reshape(groups, heads, -1, width)
     mixed = torch.matmul(torch.exp(stacked @ other.keys.mT), other.values)
-    return mixed.unflatten(2, (size // groups, n)).transpose(1, 2).reshape(size, heads, n, -1)
+    split = mixed.reshape(groups, heads, size // groups, n, -1).transpose(1, 2)
+    return split.reshape(size, heads, n, -1)
 
 
 class Embedding(nn.Module):
     """Coordinates and their sines and cosines at several wavelengths, mapped to `width`."""
 
-    def __init__(self, width: int, wavelengths_um: tuple[float, ...] = (10, 20, 40, 80, 160)):
+    def __init__(
+        self, width: int, wavelengths_um: tuple[float, ...] = (10, 20, 40, 80, 160)
+    ) -> None:
         super().__init__()
         frequencies = 2 * torch.pi / torch.tensor(wavelengths_um)
         self.register_buffer("frequencies", frequencies, persistent=False)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from trackbench.datasets.semisynthetic.bank import WormBank
-from trackbench.datasets.semisynthetic.config import SimulatorConfig
-from trackbench.datasets.semisynthetic.gather import SimulatedBatch
 from trackbench.datasets.semisynthetic.simulate import simulate
 from trackbench.plugins.fdnc.posenet import principal_frame
-from trackbench.plugins.fdnc.training_config import PoseErrorSection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from trackbench.datasets.semisynthetic.bank import WormBank
+    from trackbench.datasets.semisynthetic.config import SimulatorConfig
+    from trackbench.datasets.semisynthetic.gather import SimulatedBatch
+    from trackbench.plugins.fdnc.training_config import PoseErrorSection
 
 POOL = 8
 """Batches that are simulated together, then sorted by size, so that little is padded."""
@@ -130,6 +134,4 @@ def _group_batch(views: SimulatedBatch, points: Tensor, chosen: Tensor) -> Group
     picked = [part[:, chosen, :width] for part in (points, views.neuron, names)]
     template = [part[0] for part in picked]
     tests = [part[1:].transpose(0, 1).flatten(0, 1) for part in picked]
-    return GroupBatch(
-        template[0], tests[0], template[1], tests[1], template[2], tests[2]
-    )
+    return GroupBatch(template[0], tests[0], template[1], tests[1], template[2], tests[2])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from trackbench.core.plugin import Config
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["FdncConfig"]
 

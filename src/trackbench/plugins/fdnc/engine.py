@@ -11,7 +11,7 @@ import torch
 from trackbench.errors import UsageError
 from trackbench.plugins.fdnc.network import Scores
 from trackbench.plugins.fdnc.normalise import Masks, sinkhorn
-from trackbench.plugins.fdnc.posenet import best_poses, principal_frame
+from trackbench.plugins.fdnc.posenet import best_pose, principal_frame
 from trackbench.plugins.fdnc.refine import Refinement, refined
 from trackbench.plugins.fdnc.weights import Trained, load_trained
 
@@ -68,7 +68,7 @@ class Engine:
         Weights that can't be used.
     """
 
-    def __init__(self, config: FdncConfig, weights: Path):
+    def __init__(self, config: FdncConfig, weights: Path) -> None:
         if config.device == "cuda" and not torch.cuda.is_available():
             raise UsageError("fdnc: this machine has no CUDA device", "use device=cpu")
         self.config = config
@@ -107,8 +107,8 @@ class Engine:
     def _anatomical(self, clouds: Clouds) -> Clouds:
         axes = principal_frame(clouds.zyx_um, clouds.mask)
         turned = clouds.zyx_um @ axes.mT
-        matrices, _ = best_poses(self.trained.poses(turned, clouds.mask))
-        return Clouds(turned @ matrices[:, 0], clouds.mask)
+        matrices = best_pose(self.trained.poses(turned, clouds.mask))
+        return Clouds(turned @ matrices, clouds.mask)
 
     @torch.inference_mode()
     def _compare(self, template: Template, clouds: Clouds) -> Tensor:
@@ -123,13 +123,13 @@ class Engine:
         )
         masks = Masks(tests.mask, template.clouds.mask.expand(count, -1))
         template_um = template.clouds.zyx_um.expand(count, -1, -1)
-        scores = refined(scores, tests.zyx_um, template_um, masks, self.refinement, rounds)
+        scores = refined(
+            scores, tests.zyx_um, template_um, masks, settings=self.refinement, rounds=rounds
+        )
         return sinkhorn(scores, masks, rounds)
 
 
-def _padded(
-    clouds: Sequence[NDArray[np.float32]], width: int, device: torch.device
-) -> Clouds:
+def _padded(clouds: Sequence[NDArray[np.float32]], width: int, device: torch.device) -> Clouds:
     points = np.zeros((len(clouds), width, 3), dtype=np.float32)
     mask = np.zeros((len(clouds), width), dtype=np.bool_)
     for i, cloud in enumerate(clouds):

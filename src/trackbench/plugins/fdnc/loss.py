@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
-from trackbench.plugins.fdnc.network import Scores
+import torch
+
+from trackbench.datasets.semisynthetic.gather import PADDED
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from trackbench.plugins.fdnc.network import Scores
 
 MASKED = -1e4
 
@@ -62,10 +68,10 @@ def matching_loss(
     accuracy : Tensor, ()
         Share of the test neurons with a partner whose best column is that partner.
     """
-    rows, columns = log_tables(scores, test > -2, template > -2)
+    rows, columns = log_tables(scores, test > PADDED, template > PADDED)
     partner, partner_back = correspondence_targets(test, template)
-    row_loss = _nll(rows, partner, test > -2, smoothing)
-    column_loss = _nll(columns, partner_back, template > -2, smoothing)
+    row_loss = _nll(rows, partner, test > PADDED, smoothing)
+    column_loss = _nll(columns, partner_back, template > PADDED, smoothing)
     paired = partner < template.shape[1]
     hit = (rows.detach().argmax(-1) == partner) & paired
     return 0.5 * (row_loss + column_loss), hit.sum() / paired.sum().clamp_min(1)

@@ -73,7 +73,7 @@ class Scores:
 class MatchingNetwork(nn.Module):
     """Pre-norm transformer with rotary positions; see the module's docstring."""
 
-    def __init__(self, architecture: Architecture):
+    def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         width, heads = architecture.width, architecture.heads
         self.architecture = architecture
@@ -104,13 +104,17 @@ class MatchingNetwork(nn.Module):
         tokens, turns, there = self._start(zyx_um, mask, 0)
         memories, outputs = [], []
         for depth, block in enumerate(self.blocks, start=1):
+            if not isinstance(block, Block):
+                raise TypeError(f"block {depth} is a {type(block).__name__}")
             memories.append(block.memory(tokens, turns, there))
             tokens = block(tokens, turns, there)
             if depth in self._scored:
                 outputs.append(tokens)
         return EncodedTemplate(tuple(memories), tuple(outputs), mask)
 
-    def compare(self, template: EncodedTemplate, zyx_um: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+    def compare(
+        self, template: EncodedTemplate, zyx_um: Tensor, mask: Tensor
+    ) -> tuple[Tensor, ...]:
         """Tokens of tests (b, m, 3) that look at their templates; rows of a group are adjacent.
 
         Returns
@@ -130,10 +134,8 @@ class MatchingNetwork(nn.Module):
 
     def score(self, level: int, template: EncodedTemplate, tests: Tensor) -> Scores:
         """Score the tokens of one level of `compare` (0 .. len(deep)) against the template's."""
-        head = self.heads[level]
-        if not isinstance(head, Head):
-            raise TypeError(f"head {level} is a {type(head).__name__}")
-        return head(tests, template.outputs[level])
+        scores: Scores = self.heads[level](tests, template.outputs[level])
+        return scores
 
     @property
     def _scored(self) -> set[int]:
@@ -149,7 +151,7 @@ class MatchingNetwork(nn.Module):
 class Head(nn.Module):
     """Tokens to scores: one scaled product a pair, one number for having no partner."""
 
-    def __init__(self, width: int):
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.test = nn.Linear(width, width + 1)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from trackbench.plugins.fdnc.network import Scores
+if TYPE_CHECKING:
+    from trackbench.plugins.fdnc.network import Scores
 
 MASKED = -1e4
 

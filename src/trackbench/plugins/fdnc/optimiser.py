@@ -1,7 +1,8 @@
 """bfloat16 training with float32 master weights, on the optimisers of torch.
 
 The blocks' matrices are trained by Muon (Jordan et al. 2024: momentum whose update is
-orthogonalised), everything else by AdamW; both learning rates warm up, then fall along a cosine.
+orthogonalised), everything else by AdamW; both learning rates warm up, stay level, then fall
+along a cosine.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class MixedPrecision:
         matrix_learning_rate: float,
         weight_decay: float,
         average: float,
-    ):
+    ) -> None:
         self.module = module
         self.working = to_bfloat16(copy.deepcopy(module))
         self.averaged = copy.deepcopy(module).requires_grad_(False)
@@ -67,10 +68,8 @@ class MixedPrecision:
 
     def step(self, loss: Tensor, share_of_peak: float) -> None:
         """Take one step down the gradient of a loss that the working copy gave."""
-        loss.backward()
-        for master, worker in zip(
-            self.module.parameters(), self.working.parameters(), strict=True
-        ):
+        torch.autograd.backward(loss)
+        for master, worker in zip(self.module.parameters(), self.working.parameters(), strict=True):
             master.grad = None if worker.grad is None else worker.grad.float()
             worker.grad = None
         nn.utils.clip_grad_norm_(self.module.parameters(), CLIP_NORM)
@@ -119,11 +118,18 @@ def to_bfloat16(module: nn.Module) -> nn.Module:
     return module
 
 
-def schedule(step: int, steps: int, warm_up: int) -> float:
-    """Share of the peak learning rate: linear warm-up, then a cosine down to a fiftieth."""
+def schedule(step: int, steps: int, warm_up: int, decay: int) -> float:
+    """Share of the peak learning rate: a linear warm-up, level, a cosine down to a fiftieth.
+
+    Parameters
+    ----------
+    step, steps : int
+    warm_up, decay : int
+        Steps at the beginning and at the end.
+    """
     if step < warm_up:
         return (step + 1) / warm_up
-    progress = min(1.0, (step - warm_up) / max(1, steps - warm_up))
+    progress = min(1.0, max(0.0, (step - steps + decay) / max(1, decay)))
     return FINAL_SHARE + (1 - FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * progress))
 
 

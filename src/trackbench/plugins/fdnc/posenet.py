@@ -42,7 +42,7 @@ class PoseNet(nn.Module):
     width, layers, heads : int
     """
 
-    def __init__(self, width: int = 64, layers: int = 3, heads: int = 2):
+    def __init__(self, width: int = 64, layers: int = 3, heads: int = 2) -> None:
         super().__init__()
         self.embed = Embedding(width)
         self.rotary = Rotary(heads, width // heads)
@@ -118,38 +118,23 @@ def _cross_section(long_axis: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def bin_centres(device: torch.device | None = None) -> Tensor:
-    """Rolls (ROLL_BINS,) in radians that the classes stand for."""
+    """Give the rolls (ROLL_BINS,) in radians that the classes stand for."""
     return (torch.arange(ROLL_BINS, device=device) + 0.5) * (2 * torch.pi / ROLL_BINS) - torch.pi
 
 
-def best_poses(guess: PoseGuess, count: int = 1) -> tuple[Tensor, Tensor]:
-    """Give the most probable poses.
+def best_pose(guess: PoseGuess) -> Tensor:
+    """Give the most probable pose: matrices (b, 3, 3) from principal axes to the anatomical frame.
 
-    A class is a peak if no neighbour in roll exceeds it; its roll is the circular mean over its
-    neighbours.
-
-    Returns
-    -------
-    matrices : Tensor, (b, count, 3, 3)
-        From the principal axes to the anatomical frame.
-    log_p : Tensor, (b, count)
-        Log-probability of the peak and its two neighbours.
+    The class whose probability, with those of its two neighbours in roll, is largest; its roll
+    is the circular mean over the three.
     """
     probability = guess.logits.flatten(1).softmax(-1).view_as(guess.logits)
-    left, right = probability.roll(1, -1), probability.roll(-1, -1)
-    mass = probability + left + right
-    centre = bin_centres(mass.device)
-    turn = torch.atan2(
-        (torch.stack([left, probability, right]) * torch.sin(_three(centre))).sum(0),
-        (torch.stack([left, probability, right]) * torch.cos(_three(centre))).sum(0),
-    )
-    peak = (mass >= mass.roll(1, -1)) & (mass >= mass.roll(-1, -1))
-    best = torch.where(peak, mass, mass * 1e-6).flatten(1).topk(count, dim=-1)
-    roll = torch.gather(turn.flatten(1), 1, best.indices)
-    backwards = best.indices // ROLL_BINS
-    slope = guess.slope.unsqueeze(1).expand(-1, count, -1).flatten(0, 1)
-    matrices = pose_matrix(slope, backwards.flatten(), roll.flatten())
-    return matrices.unflatten(0, (-1, count)), best.values.clamp_min(1e-12).log()
+    three = torch.stack([probability.roll(1, -1), probability, probability.roll(-1, -1)])
+    centre = _three(bin_centres(probability.device))
+    turn = torch.atan2((three * centre.sin()).sum(0), (three * centre.cos()).sum(0))
+    best = three.sum(0).flatten(1).argmax(-1)
+    roll = torch.gather(turn.flatten(1), 1, best.unsqueeze(1)).squeeze(1)
+    return pose_matrix(guess.slope, best // ROLL_BINS, roll)
 
 
 def _three(centre: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ class PublishedNetwork(nn.Module):
 
     def __init__(
         self, width: int = 128, heads: int = 8, feed_forward: int = 2048, layers: int = 6
-    ):
+    ) -> None:
         super().__init__()
         self.embed = nn.Conv1d(3, width, 1)
         self.norm = nn.BatchNorm1d(width)

@@ -7,12 +7,15 @@ network that scores every pair by itself gets wrong locally: neighbours that are
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from trackbench.plugins.fdnc.network import Scores
 from trackbench.plugins.fdnc.normalise import Masks, sinkhorn
+
+if TYPE_CHECKING:
+    from trackbench.plugins.fdnc.network import Scores
 
 LENGTH_UM = 40.0
 FEWEST_PAIRS = 6.0
@@ -45,6 +48,7 @@ def refined(
     tests_um: Tensor,
     template_um: Tensor,
     masks: Masks,
+    *,
     settings: Refinement,
     rounds: int,
 ) -> Scores:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from trackbench.datasets.semisynthetic.bank import WormBank
 from trackbench.datasets.semisynthetic.config import SIMULATOR_VERSION
 from trackbench.datasets.semisynthetic.worms import read_worms, to_anatomical_frame
-from trackbench.errors import InputError, MissingDataError
+from trackbench.errors import InputError
 from trackbench.plugins.fdnc.optimiser import keep_freed_memory
 from trackbench.plugins.fdnc.stages import MatchingStage, PoseStage, Stage
-from trackbench.plugins.fdnc.training_config import TrainingConfig
 from trackbench.plugins.fdnc.weights import save_trained
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from trackbench.plugins.fdnc.training_config import TrainingConfig
 
 CHECKPOINT_SECONDS = 45.0
 CHECKPOINTS_A_VALIDATION = 5
@@ -26,12 +29,12 @@ CURVE_COLUMNS = ("stage", "step", "loss", "accuracy", "validation_loss", "valida
 
 def train(
     config: TrainingConfig,
-    worms: Path,
+    data_dir: Path,
     out: Path,
     *,
     device: str = "cpu",
     threads: int = 1,
-    report: Callable[[str], None] = print,
+    report: Callable[[str], object] = print,
 ) -> Path:
     """Train both networks and write `weights.safetensors`, `curve.csv` and `curve.png`.
 
@@ -41,8 +44,8 @@ def train(
     Parameters
     ----------
     config : TrainingConfig
-    worms : Path
-        The WormND folder; train worms alone are read.
+    data_dir : Path
+        The folder that holds `wormnd/`; train worms alone are read.
     out : Path
         Folder of the run.
     device : str
@@ -60,7 +63,7 @@ def train(
     Raises
     ------
     MissingDataError
-        No train worms in the folder.
+        No train worms there.
     InputError
         The checkpoint in the folder belongs to another config.
     """
@@ -68,13 +71,10 @@ def train(
     torch.set_num_threads(threads)
     torch.manual_seed(config.seed)
     out.mkdir(parents=True, exist_ok=True)
-    read = read_worms(worms)
-    if not read:
-        raise MissingDataError(f"{worms}: no train worms", "give the folder of the WormND tables")
-    bank = WormBank.from_worms(to_anatomical_frame(read), device=device)
+    bank = WormBank.from_worms(to_anatomical_frame(read_worms(data_dir)), device=device)
     run = _Run(config, out, report)
     poses, matching = PoseStage(config, bank), MatchingStage(config, bank)
-    stages: tuple[Stage, ...] = (matching, poses)
+    stages: tuple[Stage[Any], ...] = (matching, poses)
     for number, stage in enumerate(stages):
         stage.weights.to(device)
         run.train(stage, torch.Generator(device).manual_seed(10 * config.seed + number))
@@ -93,7 +93,7 @@ def train(
 class _Run:
     """The files of a run: one checkpoint, one curve."""
 
-    def __init__(self, config: TrainingConfig, out: Path, report: Callable[[str], None]):
+    def __init__(self, config: TrainingConfig, out: Path, report: Callable[[str], object]) -> None:
         self.config, self.report = config, report
         self.checkpoint, self.curve = out / "checkpoint.pt", out / "curve.csv"
         self.saved: dict[str, Any] = {"config": config.model_dump_json(), "stages": {}}
@@ -104,7 +104,7 @@ class _Run:
                     f"{self.checkpoint} belongs to another config", "train into another folder"
                 )
 
-    def train(self, stage: Stage, generator: torch.Generator) -> None:
+    def train(self, stage: Stage[Any], generator: torch.Generator) -> None:
         step = self._resume(stage, generator)
         self._forget_rows(stage.name, step)
         since, losses, checkpoints = time.monotonic(), [], 0
@@ -120,7 +120,7 @@ class _Run:
                 self._save(stage, step, generator)
                 since = time.monotonic()
 
-    def _resume(self, stage: Stage, generator: torch.Generator) -> int:
+    def _resume(self, stage: Stage[Any], generator: torch.Generator) -> int:
         saved = self.saved["stages"].get(stage.name)
         if saved is None:
             return 0
@@ -128,7 +128,7 @@ class _Run:
         generator.set_state(saved["generator"])
         return int(saved["step"])
 
-    def _save(self, stage: Stage, step: int, generator: torch.Generator) -> None:
+    def _save(self, stage: Stage[Any], step: int, generator: torch.Generator) -> None:
         self.saved["stages"][stage.name] = {
             "step": step,
             "weights": stage.weights.state(),
@@ -138,7 +138,7 @@ class _Run:
         torch.save(self.saved, partial)
         partial.replace(self.checkpoint)
 
-    def _note(self, stage: Stage, step: int, losses: list[tuple[float, float]]) -> None:
+    def _note(self, stage: Stage[Any], step: int, losses: list[tuple[float, float]]) -> None:
         loss, accuracy = (sum(column) / len(losses) for column in zip(*losses, strict=True))
         values = (loss, accuracy, *stage.validate())
         with self.curve.open("a", newline="", encoding="utf-8") as file:

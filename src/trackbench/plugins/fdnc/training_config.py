@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from trackbench.datasets.semisynthetic.config import SimulatorConfig
 from trackbench.errors import UsageError
 
+SHIPPED_CONFIG = Path(__file__).with_name("configs") / "shipped.toml"
+"""The run that made the weights in the package."""
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -18,20 +21,24 @@ class _Section(BaseModel):
 class NetworkSection(_Section):
     """Sizes of the matching network."""
 
-    width: int = Field(128, ge=24)
-    layers: int = Field(6, ge=1)
-    heads: int = Field(4, ge=1)
-    feed_forward: int = Field(384, ge=8)
-    deep: tuple[int, ...] = Field((3,), description="blocks whose tokens are scored as well")
+    width: int = Field(default=128, ge=24)
+    layers: int = Field(default=6, ge=1)
+    heads: int = Field(default=4, ge=1)
+    feed_forward: int = Field(default=384, ge=8)
+    deep: tuple[int, ...] = Field(
+        default=(3,), description="blocks whose tokens are scored as well"
+    )
 
 
 class PoseErrorSection(_Section):
     """How far the pose that the matching network is trained on is from the anatomical one."""
 
-    roll: float = Field(0.25, description="standard deviation of the roll, radians")
-    any_roll: float = Field(0.15, description="share of views with any roll at all")
-    flip: float = Field(0.03, description="share of views with head and tail exchanged")
-    tilt: float = Field(0.1, description="standard deviation of the other two angles, radians")
+    roll: float = Field(default=0.25, description="standard deviation of the roll, radians")
+    any_roll: float = Field(default=0.15, description="share of views with any roll at all")
+    flip: float = Field(default=0.03, description="share of views with head and tail exchanged")
+    tilt: float = Field(
+        default=0.1, description="standard deviation of the other two angles, radians"
+    )
 
 
 class PoseSection(_Section):
@@ -40,23 +47,32 @@ class PoseSection(_Section):
     steps: int = 5000
     batch: int = 64
     learning_rate: float = 3e-3
-    average: float = Field(0.003, description="share of the new weights in the moving average")
+    average: float = Field(
+        default=0.003, description="share of the new weights in the moving average"
+    )
 
 
 class TrainingConfig(_Section):
     """One training run, read from TOML by `read_training_config`."""
 
     seed: int = 0
-    steps: int = Field(20000, ge=1)
-    groups: int = Field(8, ge=1, description="templates a step")
-    tests: int = Field(4, ge=1, description="tests a template")
-    learning_rate: float = Field(2e-3, description="of vectors and embeddings (AdamW)")
-    matrix_learning_rate: float = Field(0.01, description="of the blocks' matrices (Muon)")
+    steps: int = Field(default=20000, ge=1)
+    groups: int = Field(default=8, ge=1, description="templates a step")
+    tests: int = Field(default=4, ge=1, description="tests a template")
+    learning_rate: float = Field(default=2e-3, description="of vectors and embeddings (AdamW)")
+    matrix_learning_rate: float = Field(default=0.01, description="of the blocks' matrices (Muon)")
     weight_decay: float = 0.01
-    warm_up: int = Field(200, description="steps")
-    average: float = Field(0.002, description="share of the new weights in the moving average")
-    deep_weight: float = Field(0.3, description="of the intermediate correspondences in the loss")
-    name_weight: float = Field(0.1, description="of naming the neurons in the loss")
+    warm_up: int = Field(default=200, description="steps")
+    decay: int = Field(
+        default=1200, description="steps at the end in which the learning rate falls"
+    )
+    average: float = Field(
+        default=0.002, description="share of the new weights in the moving average"
+    )
+    deep_weight: float = Field(
+        default=0.3, description="of the intermediate correspondences in the loss"
+    )
+    name_weight: float = Field(default=0.1, description="of naming the neurons in the loss")
     smoothing: float = 0.0
     network: NetworkSection = NetworkSection()
     simulator: SimulatorConfig = SimulatorConfig()
@@ -75,6 +91,8 @@ def read_training_config(path: Path) -> TrainingConfig:
     try:
         return TrainingConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}", "give the path of a training config") from error
+        raise UsageError(
+            f"{path}: {error.strerror}", "give the path of a training config"
+        ) from error
     except (tomllib.TOMLDecodeError, ValidationError) as error:
         raise UsageError(f"{path}: {error}", "mend the training config") from error

@@ -104,7 +104,7 @@ def load_trained(path: Path, dtype: torch.dtype, device: torch.device) -> Traine
             "use weights and program of the same release",
         ) from error
     for module in (poses, network):
-        module.eval().requires_grad_(False).to(device)  # noqa: FBT003
+        module.eval().requires_grad_(False).to(device)
         for parameter in module.parameters():
             parameter.data = parameter.data.to(dtype)
     return Trained(poses, network, read.about, read.trained_on)
