@@ -212,6 +212,7 @@ class Trainer:
     def _update(self, batch: Batch) -> float:
         for group in self.optimizer.param_groups:
             group["lr"] = rate_at(self.step, self.config)
+        torch.manual_seed(self.config.seed * 1_000_003 + self.step)  # of dropout, so runs resume
         loss = loss_of(self.network, batch, self.config)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
