@@ -39,21 +39,16 @@ class Field:
         Neurons before they move, in µm.
     basis : (n, k) array of float32
         Movement of each neuron in µm for a weight of 1; the same for all three axes.
-    products : (n, k * (k + 1) / 2) array of float32
-        Products of pairs of basis columns, the upper triangle.
     """
 
     template: FloatArray
     basis: FloatArray
-    products: FloatArray
 
     def gram(self, weight: FloatArray) -> FloatArray:
         """Give `basis.T @ diag(weight) @ basis` (b, k, k) for weights (b, n)."""
-        k = self.basis.shape[1]
-        upper = np.triu_indices(k)
-        full = np.empty((len(weight), k, k), dtype=np.float32)
-        full[:, upper[0], upper[1]] = full[:, upper[1], upper[0]] = weight @ self.products
-        return full
+        root = self.basis * np.sqrt(weight)[:, :, None]
+        product: FloatArray = np.matmul(root.transpose(0, 2, 1), root)
+        return product
 
 
 def smooth_field(
@@ -80,9 +75,8 @@ def smooth_field(
     kernel += stretch**2 * points @ points.T
     values, vectors = np.linalg.eigh(kernel)
     kept = values > NEGLIGIBLE * max(float(values.max(initial=0.0)), 1e-12)
-    basis = (vectors[:, kept] * np.sqrt(values[kept])).astype(np.float32)
-    row, column = np.triu_indices(basis.shape[1])
-    return Field(template, np.ascontiguousarray(basis), basis[:, row] * basis[:, column])
+    basis = vectors[:, kept] * np.sqrt(values[kept])
+    return Field(template, np.ascontiguousarray(basis, dtype=np.float32))
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,9 +104,8 @@ class Bent:
         return Bent(self.centres[index], self.price[index])
 
     def evidence(self, problems: Problems, found: Responsibility) -> NDArray[np.float64]:
-        """Give the log-likelihood of all neurons of each test less the price."""
-        total: NDArray[np.float64] = found.log_likelihood * problems.mask.sum(axis=1) - self.price
-        return total
+        """Give the log-likelihood of the neurons of each test less the price."""
+        return found.log_likelihood(problems.mask) - self.price
 
 
 def bend_template(

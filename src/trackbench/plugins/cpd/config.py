@@ -36,7 +36,10 @@ class CpdConfig(Config):
         description="starts rolled about the long axis, for each of the two head directions",
     )
     keep: int = Field(
-        default=16, ge=1, le=64, description="poses that reach the non-rigid step, by likelihood"
+        default=12,
+        ge=1,
+        le=64,
+        description="different poses that reach the non-rigid step, by likelihood",
     )
     start_sigma: float = Field(
         default=10.0, gt=0, le=200, description="width of the correspondence at the start in µm"
@@ -45,7 +48,7 @@ class CpdConfig(Config):
         default=5.0, gt=0, le=200, description="width at which rigid ends and non-rigid begins"
     )
     end_sigma: float = Field(default=1.7, gt=0, le=200, description="width at the end in µm")
-    rigid_steps: int = Field(default=8, ge=1, le=1000, description="iterations of a pose")
+    rigid_steps: int = Field(default=6, ge=1, le=1000, description="iterations of a pose")
     bend_steps: int = Field(default=30, ge=0, le=1000, description="non-rigid iterations")
     beta: float = Field(
         default=25.0, gt=0, le=1000, description="distance over which neurons move together in µm"

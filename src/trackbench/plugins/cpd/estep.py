@@ -75,22 +75,21 @@ class Responsibility:
         Gaussians of the distance, not normalised.
     scale : (b, m) array of float32
         The factor of each row that makes it a posterior; 0 for padding.
+    density : (b, m) array of float32
+        Sum of each row of the kernel before any competition, `none` included.
     none : float
         The uniform component on the scale of the kernel.
-    log_likelihood : (b,) array of float64
-        Mean over the neurons of a test.
     """
 
     kernel: FloatArray
     scale: FloatArray
+    density: FloatArray
     none: float
-    log_likelihood: NDArray[np.float64]
 
-    def take(self, index: NDArray[np.intp]) -> Responsibility:
-        """Give the outcome for the problems at `index`."""
-        return Responsibility(
-            self.kernel[index], self.scale[index], self.none, self.log_likelihood[index]
-        )
+    def log_likelihood(self, mask: FloatArray) -> NDArray[np.float64]:
+        """Sum the log-densities of the neurons of each test, less a constant of the width."""
+        total: NDArray[np.float64] = (np.log(self.density.astype(np.float64)) * mask).sum(axis=1)
+        return total
 
     def moments(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Sum the posteriors over test neurons.
@@ -127,15 +126,12 @@ def respond(
     kernel = _kernel(problems.points, centres, np.float32(1.0 / sigma**2))
     norm = (2 * np.pi * sigma**2) ** (DIMENSIONS / 2)
     none = norm * mixture.w / (1 - mixture.w) * n / mixture.room
-    total = np.matmul(kernel, np.ones(n, dtype=np.float32)) + np.float32(none)
-    total = np.maximum(total, TINY)
-    density = np.log(total.astype(np.float64)) + np.log((1 - mixture.w) / (n * norm))
-    mask = problems.mask
-    likelihood = (density * mask).sum(axis=1) / np.maximum(mask.sum(axis=1), 1)
-    scale = mask / total
+    density = np.matmul(kernel, np.ones(n, dtype=np.float32)) + np.float32(none)
+    density = np.maximum(density, TINY)
+    scale = problems.mask / density
     if mixture.exclusion:
-        scale = _compete(kernel, mask, scale, np.float32(none), mixture.exclusion)
-    return Responsibility(kernel, scale, none, likelihood)
+        scale = _compete(kernel, problems.mask, scale, np.float32(none), mixture.exclusion)
+    return Responsibility(kernel, scale, density, none)
 
 
 def _kernel(points: FloatArray, centres: FloatArray, precision: np.float32) -> FloatArray:

@@ -30,8 +30,9 @@ BUCKET = 16
 size only: the arithmetic of a test then never depends on what it is batched with."""
 
 TESTS_AT_ONCE = 8
-RUNGS = 4
-"""Successive halving: so often the worse half of the poses of a test is given up."""
+RUNGS = (2 / 15, 1 / 3, 3 / 5)
+"""Successive halving: at these shares of the non-rigid iterations the worse half of the poses of
+a test is given up, and once more at the end."""
 
 EXTENTS = 4.0
 """Edges of the box of the template, in standard deviations along its principal axes."""
@@ -88,13 +89,11 @@ class CpdMatcher(Matcher[CpdConfig]):
         if not n or not size:
             return [np.zeros((len(test), n + 1)) for test in tests]
         problems = _padded(tests, size)
-        index, poses = self._find_poses(prepared, problems)
-        posed = Problems(poses(problems.points[index]), problems.mask[index])
-        found = self._bend(prepared, posed, len(tests))
-        return [_table(found, i, len(test)) for i, test in enumerate(tests)]
+        found, best = self._bend(prepared, self._pose(prepared, problems), len(tests))
+        return [_table(found, i, len(test)) for i, test in zip(best, tests, strict=True)]
 
-    def _find_poses(self, prepared: Prepared, problems: Problems) -> tuple[NDArray[np.intp], Poses]:
-        """Give `keep` poses a test, in order of the tests, and the test of each."""
+    def _pose(self, prepared: Prepared, problems: Problems) -> Problems:
+        """Lay each test over the template in `keep` different ways, in order of the tests."""
         config = self.config
         rotations = np.stack(
             [
@@ -107,15 +106,17 @@ class CpdMatcher(Matcher[CpdConfig]):
         poses = Poses.turned(rotations.reshape(-1, 3, 3))
         widths = np.geomspace(config.start_sigma, config.rigid_sigma, config.rigid_steps)
         mixture = Mixture(config.w, prepared.room)
-        for some in _rungs(widths):
-            poses = fit_poses(problems.take(index), prepared.points, poses, some, mixture)
-            tried = max(-(-tried // 2), min(config.keep, tried))
-            kept = _best(poses.log_likelihood, count, tried)
-            index, poses = index[kept], poses.take(kept)
-        return index, poses
+        tests = problems.take(index)
+        poses = fit_poses(tests, prepared.points, poses, widths, mixture)
+        posed = Problems(poses(tests.points), tests.mask)
+        found = respond(posed, prepared.points[None], config.rigid_sigma, mixture)
+        score = np.where(poses.repeats(count), -np.inf, found.log_likelihood(tests.mask))
+        return posed.take(_best(score, count, min(config.keep, tried)))
 
-    def _bend(self, prepared: Prepared, posed: Problems, count: int) -> Responsibility:
-        """Give the posteriors of the best pose of each of `count` tests, in their order."""
+    def _bend(
+        self, prepared: Prepared, posed: Problems, count: int
+    ) -> tuple[Responsibility, NDArray[np.intp]]:
+        """Bend the template in every pose; give the outcome and the best pose of each test."""
         config = self.config
         mixture = Mixture(config.w, prepared.room, config.exclusion)
         bent = Bent.straight(prepared.points, len(posed.points))
@@ -128,12 +129,13 @@ class CpdMatcher(Matcher[CpdConfig]):
             kept = _best(bent.evidence(posed, found), count, tried)
             bent, posed = bent.take(kept), posed.take(kept)
         found = respond(posed, bent.centres, config.end_sigma, mixture)
-        return found.take(_best(bent.evidence(posed, found), count, 1))
+        return found, _best(bent.evidence(posed, found), count, 1)
 
 
 def _rungs(widths: NDArray[np.float64]) -> list[NDArray[np.float64]]:
     """Cut an annealing schedule at the points where poses are given up."""
-    return [some for some in np.array_split(widths, RUNGS) if len(some)]
+    cuts = [round(share * len(widths)) for share in RUNGS]
+    return [some for some in np.split(widths, cuts) if len(some)]
 
 
 def _published(template: PointCloud, test: PointCloud) -> Match:

@@ -18,35 +18,55 @@ if TYPE_CHECKING:
 
 __all__ = ["Poses", "fit_poses", "rotate_onto"]
 
+SAME_TRACE = 1 + 2 * np.cos(np.radians(15))
+"""Trace of the turn from one pose to another, below 15 degrees."""
+
+SAME_UM = 5.0
+
 
 @dataclass(frozen=True, eq=False)
 class Poses:
-    """Rigid maps `x -> rotation @ x + shift` and how well each explains its test.
+    """Rigid maps `x -> rotation @ x + shift`.
 
     Parameters
     ----------
     rotation : (b, 3, 3) array of float32
     shift : (b, 3) array of float32
         In µm.
-    log_likelihood : (b,) array of float64
-        Mean over the neurons of a test, at the width of the last iteration.
     """
 
     rotation: FloatArray
     shift: FloatArray
-    log_likelihood: NDArray[np.float64]
 
     @classmethod
     def turned(cls, rotation: NDArray[np.floating[Any]]) -> Poses:
         """Make poses that turn by `rotation` (b, 3, 3) and don't shift."""
         count = len(rotation)
-        return cls(
-            rotation.astype(np.float32), np.zeros((count, 3), dtype=np.float32), np.zeros(count)
-        )
+        return cls(rotation.astype(np.float32), np.zeros((count, 3), dtype=np.float32))
 
     def take(self, index: NDArray[np.intp]) -> Poses:
         """Give the poses at `index`."""
-        return Poses(self.rotation[index], self.shift[index], self.log_likelihood[index])
+        return Poses(self.rotation[index], self.shift[index])
+
+    def repeats(self, count: int) -> NDArray[np.bool_]:
+        """Say which poses repeat an earlier one of the same test.
+
+        Parameters
+        ----------
+        count : int
+            Number of tests; each has equally many poses, one test after another.
+
+        Returns
+        -------
+        (b,) array of bool
+        """
+        turn = self.rotation.reshape(count, -1, 9)
+        alike = np.matmul(turn, turn.transpose(0, 2, 1)) > SAME_TRACE
+        shift = self.shift.reshape(count, -1, 3)
+        apart = np.square(shift[:, :, None] - shift[:, None]).sum(axis=3)
+        same = np.tril(alike & (apart < SAME_UM**2), k=-1)
+        found: NDArray[np.bool_] = same.any(axis=2).ravel()
+        return found
 
     def __call__(self, points: FloatArray) -> FloatArray:
         """Map points (b, m, 3)."""
@@ -82,7 +102,7 @@ def fit_poses(
         posed = Problems(poses(problems.points), problems.mask)
         found = respond(posed, template[None], sigma, mixture)
         weight, pulled = found.moments(problems.points)
-        poses = Poses(*rotate_onto(template, weight, pulled), found.log_likelihood)
+        poses = Poses(*rotate_onto(template, weight, pulled))
     return poses
 
 
@@ -105,7 +125,7 @@ def rotate_onto(
     """
     mass = np.maximum(weight.sum(axis=1), 1e-6)[:, None]
     test_mean = pulled.sum(axis=1) / mass
-    template_mean = weight @ template / mass
+    template_mean = np.matmul(weight[:, None], template)[:, 0] / mass
     cross = np.matmul(template.T, pulled)
     cross -= mass[:, :, None] * template_mean[:, :, None] * test_mean[:, None, :]
     u, _, vt = np.linalg.svd(cross)
