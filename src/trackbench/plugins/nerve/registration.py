@@ -10,6 +10,7 @@ of 125 control points, and all pairs and starting poses are fitted at once.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,9 +46,11 @@ class Settings:
     volume_um3 : float
         Volume over which such neurons are spread: a box around a head.
     widths_um : (3,) tuple
-        Width of the Gaussians at the start, where one pose is chosen, and at the end.
+        Width of the Gaussians at the start, where poses are dropped, and at the end.
     steps : (2,) tuple
-        Steps before and after the pose is chosen.
+        Steps before and after that.
+    keep : int
+        Poses that are followed to the end.
     width_um : float
         Expected distance of partners once the template is bent.
     gate_um : float
@@ -59,8 +62,9 @@ class Settings:
     stiffness: float = 3.0
     outliers: float = 0.1
     volume_um3: float = 7.2e5
-    widths_um: tuple[float, float, float] = (12.0, 6.0, 1.5)
+    widths_um: tuple[float, float, float] = (8.0, 4.0, 1.5)
     steps: tuple[int, int] = (8, 10)
+    keep: int = 2
     width_um: float = 1.5
     gate_um: float = 12.0
 
@@ -86,8 +90,8 @@ def register(
 ) -> Fit:
     """Bend templates onto tests.
 
-    Every starting pose is followed with wide Gaussians; the likeliest one goes on to narrow
-    ones. The mirror image is never among the starts.
+    Every starting pose is followed with wide Gaussians; the likeliest ones go on to narrow
+    ones, and the likeliest of these is the answer. The mirror image is never among the starts.
 
     Parameters
     ----------
@@ -102,15 +106,15 @@ def register(
     starts = poses(settings.rolls)
     batch, count = len(tests), len(starts)
     turned = torch.einsum("sij,bnj->bsni", starts, tests).flatten(0, 1)
-    wide, middle, narrow = settings.widths_um
-    many, all_real = _repeated(templates, batch, count), real.repeat_interleave(count, 0)
-    begin = templates.points.expand(batch, -1, -1).repeat_interleave(count, 0)
-    first = np.geomspace(wide, middle, settings.steps[0])
-    moved, likelihood = _anneal(many, turned, all_real, begin, widths=first, settings=settings)
-    best = torch.arange(batch) * count + likelihood.view(batch, count).argmax(dim=1)
-    turned, begin = turned[best], moved[best]
-    second = np.geomspace(middle, narrow, settings.steps[1])
-    moved, _ = _anneal(templates, turned, real, begin, widths=second, settings=settings)
+    moved = templates.points.expand(batch, -1, -1).repeat_interleave(count, 0)
+    stages = zip(pairwise(settings.widths_um), settings.steps, (settings.keep, 1), strict=True)
+    for (wide, narrow), steps, keep in stages:
+        many, all_real = _repeated(templates, batch, count), real.repeat_interleave(count, 0)
+        widths = np.geomspace(wide, narrow, steps)
+        moved, fits = _anneal(many, turned, all_real, moved, widths=widths, settings=settings)
+        kept = fits.view(batch, count).topk(min(keep, count), dim=1).indices
+        index = (kept + torch.arange(batch)[:, None] * count).flatten()
+        moved, turned, count = moved[index], turned[index], kept.shape[1]
     return Fit(moved, turned)
 
 
