@@ -146,6 +146,7 @@ def _kernel(points: FloatArray, centres: FloatArray, precision: np.float32) -> F
     right[:, DIMENSIONS] = 1.0
     right[:, DIMENSIONS + 1] = half * np.square(centres).sum(axis=2)
     kernel: FloatArray = np.matmul(left, right)
+    np.minimum(kernel, 0.0, out=kernel)
     return np.exp(kernel, out=kernel)
 
 
