@@ -31,16 +31,19 @@ class FdncConfig(Config):
     temperature: float = Field(
         default=1.0, gt=0, le=10, description="divides the scores: above 1 is less confident"
     )
-    sinkhorn: int = Field(
-        default=6, ge=0, le=100, description="rounds of Sinkhorn normalisation, 0 = rows alone"
+    none_bias: float = Field(
+        default=0.0, ge=-20, le=20, description="added to the scores of having no partner"
     )
-    refine: int = Field(default=2, ge=0, le=20, description="rounds of refinement by a smooth map")
+    exclusion: int = Field(
+        default=3, ge=0, le=100, description="rounds in which tests compete for template neurons"
+    )
+    refine: int = Field(default=2, ge=0, le=20, description="rounds of refinement by neighbours")
     refine_strength: float = Field(
-        default=0.5, ge=0, le=2, description="weight of the residuals against the network"
+        default=0.3, ge=0, le=2, description="weight of the residuals against the network"
     )
     refine_least_um: float = Field(
-        default=1.5, gt=0, le=50, description="smallest residual that is believed, in µm"
+        default=2.5, gt=0, le=50, description="smallest residual that is believed, in µm"
     )
-    refine_stiffness: float = Field(
-        default=0.5, ge=0, le=1000, description="ridge on the coefficients of the smooth map"
+    refine_reach_um: float = Field(
+        default=10.0, gt=0, le=200, description="distance over which neurons move together, in µm"
     )

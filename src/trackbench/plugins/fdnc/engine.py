@@ -10,7 +10,7 @@ import torch
 
 from trackbench.errors import UsageError
 from trackbench.plugins.fdnc.network import Scores
-from trackbench.plugins.fdnc.normalise import Masks, sinkhorn
+from trackbench.plugins.fdnc.normalise import Masks, log_posterior
 from trackbench.plugins.fdnc.posenet import best_pose, principal_frame
 from trackbench.plugins.fdnc.refine import Refinement, refined
 from trackbench.plugins.fdnc.weights import Trained, load_trained
@@ -79,7 +79,7 @@ class Engine:
             config.refine,
             config.refine_strength,
             config.refine_least_um,
-            config.refine_stiffness,
+            config.refine_reach_um,
         )
 
     @torch.inference_mode()
@@ -112,21 +112,23 @@ class Engine:
 
     @torch.inference_mode()
     def _compare(self, template: Template, clouds: Clouds) -> Tensor:
-        network, rounds = self.trained.network, self.config.sinkhorn
+        network, rounds = self.trained.network, self.config.exclusion
         tests = self._anatomical(clouds)
         outputs = network.compare(template.encoded, tests.zyx_um, tests.mask)
         raw = network.score(len(outputs) - 1, template.encoded, outputs[-1])
-        heat = self.config.temperature
+        heat, none = self.config.temperature, self.config.none_bias
         count = len(tests.mask)
         scores = Scores(
-            raw.pairs / heat, raw.test_alone / heat, raw.template_alone.expand(count, -1) / heat
+            raw.pairs / heat,
+            (raw.test_alone + none) / heat,
+            (raw.template_alone.expand(count, -1) + none) / heat,
         )
         masks = Masks(tests.mask, template.clouds.mask.expand(count, -1))
         template_um = template.clouds.zyx_um.expand(count, -1, -1)
         scores = refined(
             scores, tests.zyx_um, template_um, masks, settings=self.refinement, rounds=rounds
         )
-        return sinkhorn(scores, masks, rounds)
+        return log_posterior(scores, masks, rounds)
 
 
 def _padded(clouds: Sequence[NDArray[np.float32]], width: int, device: torch.device) -> Clouds:

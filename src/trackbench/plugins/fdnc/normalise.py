@@ -1,4 +1,4 @@
-"""Scores to log-probabilities that respect that a template neuron has one partner at most."""
+"""Scores to log-probabilities: both directions agree, a template neuron has one partner at most."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from trackbench.plugins.fdnc.network import Scores
+
+__all__ = ["Masks", "log_posterior"]
 
 MASKED = -1e4
 
@@ -22,33 +25,30 @@ class Masks:
     columns: Tensor
 
 
-def sinkhorn(scores: Scores, masks: Masks, rounds: int) -> Tensor:
+def log_posterior(scores: Scores, masks: Masks, rounds: int) -> Tensor:
     """Log-probabilities (b, m, n + 1), rows normalised, last column "no partner".
 
-    Sinkhorn iterations in which every row and every column may keep a share for "no partner"
-    (after Sarlin et al. 2020, with one such score a neuron instead of one for all).
+    A pair gets the geometric mean of its probabilities by row and by column. Then, as in
+    Sinkhorn's iteration but with an inequality for the columns, every column whose mass exceeds
+    one is scaled down and the rows are normalised again.
 
     Parameters
     ----------
     scores : Scores
     masks : Masks
     rounds : int
-        0 normalises the rows alone.
+        Of scaling; 0 leaves columns as they are.
     """
-    pairs = scores.pairs + torch.where(masks.columns, 0.0, MASKED).unsqueeze(1)
-    pairs = pairs + torch.where(masks.rows, 0.0, MASKED).unsqueeze(2)
+    columns = torch.where(masks.columns, 0.0, MASKED).unsqueeze(1)
+    rows = torch.where(masks.rows, 0.0, MASKED).unsqueeze(2)
     alone = scores.test_alone.unsqueeze(2)
-    by_column = torch.zeros_like(scores.template_alone)
-    if rounds:
-        # in the exponential domain: the largest score of each row is the unit of that row
-        unit = torch.maximum(pairs.amax(2, keepdim=True), alone)
-        kernel, row_rest = torch.exp(pairs - unit), torch.exp(alone - unit).squeeze(2)
-        column_rest = torch.exp(scores.template_alone)
-        scale = torch.ones_like(column_rest)
-        for _ in range(rounds):
-            row = 1.0 / ((kernel @ scale.unsqueeze(2)).squeeze(2) + row_rest)
-            column = (row.unsqueeze(1) @ kernel).squeeze(1)
-            scale = 1.0 / (column + column_rest)
-        by_column = scale.clamp_min(1e-30).log()
-    table = torch.cat([pairs + by_column.unsqueeze(1), alone], dim=2)
+    by_row = torch.cat([scores.pairs + columns, alone], dim=2).log_softmax(2)
+    others = scores.template_alone.unsqueeze(1)
+    by_column = torch.cat([scores.pairs + rows, others], dim=1).log_softmax(1)
+    pairs = 0.5 * (by_row[..., :-1] + by_column[:, :-1]) + columns
+    table = torch.cat([pairs, by_row[..., -1:]], dim=2)
+    for _ in range(rounds):
+        table = table.log_softmax(2)
+        mass = (table[..., :-1].exp() * masks.rows.unsqueeze(2)).sum(1, keepdim=True)
+        table = torch.cat([table[..., :-1] - mass.clamp_min(1).log(), table[..., -1:]], dim=2)
     return table.log_softmax(2)

@@ -1,7 +1,10 @@
-"""Refinement: a smooth map fitted on confident matches, whose residuals are added to the scores.
+"""Refinement: neighbours move together, and whoever disagrees with them is scored down.
 
-An expectation-maximisation in which the network's scores are the prior. It recovers what a
-network that scores every pair by itself gets wrong locally: neighbours that are exchanged.
+An expectation-maximisation in which the network's scores are the prior. Each round fits an
+affine map of the test onto its expected partners and predicts what it leaves from the
+neighbours alone, so that no match confirms itself; the residuals are added to the scores. It
+recovers what a network that scores every pair by itself gets wrong locally: neighbours that
+are exchanged.
 """
 
 from __future__ import annotations
@@ -10,15 +13,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
-from trackbench.plugins.fdnc.normalise import Masks, sinkhorn
+from trackbench.plugins.fdnc.normalise import Masks, log_posterior
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from trackbench.plugins.fdnc.network import Scores
 
-LENGTH_UM = 40.0
+__all__ = ["Refinement", "refined"]
+
 FEWEST_PAIRS = 6.0
+AFFINE_RIDGE_UM2 = 4.0
+NEIGHBOUR_PRIOR = 0.5
+"""Weight of "no displacement" against the neighbours' in units of one sure neighbour."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +41,14 @@ class Refinement:
         Factor of the residuals' log-likelihood; below 1, as the network has used positions too.
     least_um : float
         Smallest residual (standard deviation an axis) that is believed.
-    stiffness : float
-        Ridge on the cubic map's coefficients, growing with the degree.
+    reach_um : float
+        Distance over which neighbours move together.
     """
 
     rounds: int
     strength: float
     least_um: float
-    stiffness: float
+    reach_um: float
 
 
 def refined(
@@ -52,57 +60,46 @@ def refined(
     settings: Refinement,
     rounds: int,
 ) -> Scores:
-    """Add the fit's residuals to the scores.
+    """Add the residuals' log-likelihood to the scores.
 
     Parameters
     ----------
     scores : Scores
         Of tests (b, m) and templates (b, n).
     tests_um, template_um : Tensor, (b, m, 3) and (b, n, 3)
+        In the anatomical frame.
     masks : Masks
     settings : Refinement
     rounds : int
-        Of Sinkhorn normalisation inside.
+        Of the normalisation inside.
     """
-    basis, degree = _monomials(tests_um / LENGTH_UM)
-    ridge = settings.stiffness * degree.square()
+    near = torch.cdist(tests_um, tests_um).div(settings.reach_um).square().mul(-0.5).exp()
+    near = near * (1 - torch.eye(near.shape[-1], device=near.device))
     improved = scores
     for _ in range(settings.rounds):
-        p = sinkhorn(improved, masks, rounds).exp()[..., :-1]
-        share = p.sum(-1)
-        target = (p @ template_um) / share.clamp_min(1e-6).unsqueeze(-1)
-        weight = p.square().sum(-1)
-        fitted, spread = _fit(basis, target, weight, ridge, settings.least_um)
-        squared = torch.cdist(fitted, template_um).square()
-        gain = 1.5 - 0.5 * squared / spread.square()[:, None, None]
-        trusted = (weight.sum(-1) > FEWEST_PAIRS).float()[:, None, None]
+        p = log_posterior(improved, masks, rounds).exp()[..., :-1] * masks.rows.unsqueeze(2)
+        share = p.sum(-1, keepdim=True)
+        target = (p @ template_um) / share.clamp_min(1e-6)
+        weight = p.square().sum(-1, keepdim=True)
+        predicted = _predicted(tests_um, target, weight, near)
+        residual = (predicted - target).square().sum(-1, keepdim=True)
+        spread = ((residual * weight).sum(1) / (3 * weight.sum(1).clamp_min(1e-6))).sqrt()
+        squared = torch.cdist(predicted, template_um).square()
+        gain = 1.5 - 0.5 * squared / spread.clamp_min(settings.least_um).square().unsqueeze(2)
+        trusted = (weight.sum(1) > FEWEST_PAIRS).unsqueeze(2)
         improved = replace(scores, pairs=scores.pairs + settings.strength * trusted * gain)
     return improved
 
 
-def _fit(
-    basis: Tensor, target: Tensor, weight: Tensor, ridge: Tensor, least_um: float
-) -> tuple[Tensor, Tensor]:
-    """Weighted ridge regression of `target` (b, m, 3); its values and residual spread (b,)."""
-    weighted = basis * weight.unsqueeze(-1)
-    moment = weighted.mT @ basis + torch.diag(ridge + 1e-4)
-    fitted = basis @ torch.linalg.solve(moment, weighted.mT @ target)
-    residual = (fitted - target).square().sum(-1)
-    mean = (residual * weight).sum(-1) / (3.0 * weight.sum(-1).clamp_min(1e-6))
-    return fitted, mean.sqrt().clamp_min(least_um)
-
-
-def _monomials(points: Tensor) -> tuple[Tensor, Tensor]:
-    """All 20 monomials up to degree 3 of points (b, m, 3), (b, m, 20), and their degrees (20,)."""
-    columns, degrees = [torch.ones_like(points[..., 0])], [0]
-    previous = [(columns[0], 0)]
-    for degree in (1, 2, 3):
-        previous = [
-            (column * points[..., axis], axis)
-            for column, first in previous
-            for axis in range(first, 3)
-        ]
-        columns += [column for column, _ in previous]
-        degrees += [degree] * len(previous)
-    degree_of = torch.tensor(degrees, dtype=points.dtype, device=points.device)
-    return torch.stack(columns, dim=-1), degree_of
+def _predicted(points: Tensor, target: Tensor, weight: Tensor, near: Tensor) -> Tensor:
+    """Where the affine map and the neighbours put every test neuron, (b, m, 3)."""
+    total = weight.sum(1, keepdim=True).clamp_min(1e-6)
+    middle, goal = (points * weight).sum(1, True) / total, (target * weight).sum(1, True) / total
+    centred = points - middle
+    weighted = centred * weight
+    pull = AFFINE_RIDGE_UM2 * total * torch.eye(3, device=points.device)
+    moment = weighted.mT @ centred + pull
+    matrix = torch.linalg.solve(moment, weighted.mT @ (target - goal) + pull)
+    mapped = centred @ matrix + goal
+    left = (target - mapped) * weight
+    return mapped + (near @ left) / (near @ weight + NEIGHBOUR_PRIOR)

@@ -52,8 +52,8 @@ class Stage(ABC, Generic[BatchT]):
         self.config, self.bank = config, bank
 
     @abstractmethod
-    def batches(self, generator: torch.Generator) -> Iterator[BatchT]:
-        """Simulate one pool of batches."""
+    def batches(self, generator: torch.Generator, step: int) -> Iterator[BatchT]:
+        """Simulate one pool of batches as they are at a step."""
 
     @abstractmethod
     def losses(self, network: Any, batch: BatchT) -> tuple[Tensor, Tensor]:
@@ -71,7 +71,7 @@ class Stage(ABC, Generic[BatchT]):
         """Loss and accuracy of the averaged weights on simulated validation worms."""
         generator = torch.Generator(self.bank.device).manual_seed(VALIDATION_SEED)
         network = to_bfloat16(copy.deepcopy(self.weights.averaged))
-        results = [self.losses(network, batch) for batch in self.batches(generator)]
+        results = [self.losses(network, batch) for batch in self.batches(generator, self.steps)]
         loss = torch.stack([loss.float() for loss, _ in results]).mean().item()
         return loss, torch.stack([accuracy for _, accuracy in results]).mean().item()
 
@@ -92,7 +92,7 @@ class PoseStage(Stage[PoseBatch]):
             average=config.pose.average,
         )
 
-    def batches(self, generator: torch.Generator) -> Iterator[PoseBatch]:
+    def batches(self, generator: torch.Generator, step: int) -> Iterator[PoseBatch]:
         """Simulate one pool of worms in any pose."""
         return pose_batches(
             self.bank, self.config.simulator, generator, batch=self.config.pose.batch
@@ -131,11 +131,12 @@ class MatchingStage(Stage[GroupBatch]):
             average=config.average,
         )
 
-    def batches(self, generator: torch.Generator) -> Iterator[GroupBatch]:
+    def batches(self, generator: torch.Generator, step: int) -> Iterator[GroupBatch]:
         """Simulate one pool of groups near the anatomical pose."""
+        late = self.config.late
         return group_batches(
             self.bank,
-            self.config.simulator,
+            late.simulator if late is not None and step >= late.step else self.config.simulator,
             self.config.pose_error,
             generator,
             groups=self.config.groups,

@@ -109,7 +109,7 @@ class _Run:
         self._forget_rows(stage.name, step)
         since, losses, checkpoints = time.monotonic(), [], 0
         while step < stage.steps:
-            for batch in stage.batches(generator):
+            for batch in stage.batches(generator, step):
                 losses.append(stage.step(batch, step))
                 step += 1
             if time.monotonic() - since > CHECKPOINT_SECONDS or step >= stage.steps:

@@ -52,6 +52,13 @@ class PoseSection(_Section):
     )
 
 
+class LateSection(_Section):
+    """A second simulator, for the rest of the matching network's training."""
+
+    step: int = Field(default=0, ge=0, description="the first step that uses it")
+    simulator: SimulatorConfig = SimulatorConfig()
+
+
 class TrainingConfig(_Section):
     """One training run, read from TOML by `read_training_config`."""
 
@@ -76,6 +83,7 @@ class TrainingConfig(_Section):
     smoothing: float = 0.0
     network: NetworkSection = NetworkSection()
     simulator: SimulatorConfig = SimulatorConfig()
+    late: LateSection | None = None
     pose_error: PoseErrorSection = PoseErrorSection()
     pose: PoseSection = PoseSection()
 
