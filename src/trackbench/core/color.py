@@ -58,11 +58,11 @@ def expanded_color(compressed: NDArray[np.float64]) -> NDArray[np.float64]:
     return scaled
 
 
-def ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def ranks(values: ArrayLike) -> NDArray[np.float64]:
     """Rank within each column, from -1 (smallest) to 1; free of gamma and any monotone change.
 
     Equal values get their ranks in order of row.
     """
     order = np.argsort(values, axis=0, kind="stable")
     place = np.argsort(order, axis=0, kind="stable")
-    return 2.0 * (place + 0.5) / max(1, len(values)) - 1.0
+    return 2.0 * (place + 0.5) / max(1, len(place)) - 1.0

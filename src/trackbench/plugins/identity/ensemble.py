@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from trackbench.core.seeds import generator
 from trackbench.plugins.identity.calibration import UNCALIBRATED, Calibration, calibrated
 from trackbench.plugins.identity.features import color_features
-from trackbench.plugins.identity.inference import SearchConfig, read_worm
+from trackbench.plugins.identity.inference import NameAtlas, SearchConfig, read_worm
 from trackbench.plugins.identity.network import IdentityNetwork, NetworkConfig
 
 if TYPE_CHECKING:
@@ -36,8 +35,7 @@ class Ensemble:
         What each reads: "always", worms with "color", or those with "position" alone. The
         first that reads a worm searches its pose.
     names : tuple of str
-    means : ndarray, (k, 3)
-        Atlas positions of the names, µm.
+    atlas : NameAtlas
     with_color, without_color : Calibration
     trained_on : frozenset of str
     """
@@ -45,7 +43,7 @@ class Ensemble:
     networks: tuple[IdentityNetwork, ...]
     uses: tuple[str, ...]
     names: tuple[str, ...]
-    means: FloatArray
+    atlas: NameAtlas
     with_color: Calibration = UNCALIBRATED
     without_color: Calibration = UNCALIBRATED
     trained_on: frozenset[str] = frozenset()
@@ -71,7 +69,7 @@ class Ensemble:
             tuple(networks),
             tuple(about["uses"]),
             names,
-            weights.tensors["means"].double().numpy(),
+            NameAtlas(*(weights.tensors[name].double().numpy() for name in ("means", "colors"))),
             Calibration.model_validate(about["with_color"]),
             Calibration.model_validate(about["without_color"]),
             weights.trained_on,
@@ -90,8 +88,6 @@ class Ensemble:
             rolls=config.rolls,
             kept=config.kept,
             rounds=config.rounds,
-            passes=config.passes,
-            jitter_um=config.jitter_um,
         )
         calibration = self.without_color if test.color is None else self.with_color
         return calibrated(self.raw(test, search), calibration).astype(np.float32)
@@ -101,19 +97,21 @@ class Ensemble:
         wanted = ("always", "position" if test.color is None else "color")
         reading = read_worm(
             [net for net, use in zip(self.networks, self.uses, strict=True) if use in wanted],
-            self.means,
+            self.atlas,
             test.zyx_um.astype(np.float64),
             color_features(test.color, len(test)),
             mirrored=test.mirrored,
             config=search,
-            generator=generator("identity", test.zyx_um),
         )
         return reading.log_p
 
 
-def pack(networks: Sequence[IdentityNetwork], means: FloatArray) -> dict[str, torch.Tensor]:
+def pack(networks: Sequence[IdentityNetwork], atlas: NameAtlas) -> dict[str, torch.Tensor]:
     """Give the tensors of a weights file; the networks' are rounded to bfloat16."""
-    tensors = {"means": torch.from_numpy(np.asarray(means)).float()}
+    tensors = {
+        "means": torch.from_numpy(atlas.means).float(),
+        "colors": torch.from_numpy(atlas.colors).float(),
+    }
     for member, network in enumerate(networks):
         for name, tensor in network.state_dict().items():
             tensors[f"{member}.{name}"] = tensor.bfloat16()

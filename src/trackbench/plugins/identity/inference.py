@@ -1,4 +1,4 @@
-"""From raw points to a table over names: pose search, refinement, averaging.
+"""From raw points to a table over names: pose search, refinement, color correction, averaging.
 
 Rotation, roll and head direction are found here; handedness is taken as given, or both are tried
 and judged by the network's pose output (colors and the few asymmetric neurons tell it), never by
@@ -15,6 +15,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from trackbench.core.geometry import FloatArray, fit_affine, fit_rigid, pose_starts
+from trackbench.plugins.identity.features import corrected_features
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,16 +36,31 @@ class SearchConfig(BaseModel):
     rolls: int = Field(default=8, description="rolls tried about the long axis")
     kept: int = Field(default=4, description="poses that are refined")
     rounds: int = Field(default=3, description="rounds of {predict, fit to the atlas}")
-    passes: int = Field(default=4, description="jittered passes that are averaged")
-    jitter_um: float = Field(default=0.7, description="independent noise of a pass, µm")
     ridge_um2: float = Field(default=8.0, description="pull of the affine fit to a rigid one, µm²")
     stretch: float = Field(default=1.3, description="largest stretch or shrinkage of an axis")
     name_score: float = Field(
         default=2.0, description="weight of the mean log-probability of the best names in a pose"
     )
     hand_score: float = Field(
-        default=2.0, description="the same in the choice between handednesses"
+        default=1.0,
+        description="weight of the log-probability of all best names in the choice of handedness",
     )
+
+
+@dataclass(frozen=True, eq=False)
+class NameAtlas:
+    """What the reading knows of names beside the networks.
+
+    Parameters
+    ----------
+    means : ndarray, (k, 3)
+        Positions, µm.
+    colors : ndarray, (k, 3)
+        Compressed colors.
+    """
+
+    means: FloatArray
+    colors: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,13 +84,12 @@ class Reading:
 
 def read_worm(
     networks: Sequence[IdentityNetwork],
-    means: FloatArray,
+    atlas: NameAtlas,
     zyx_um: FloatArray,
     color: NDArray[np.float32],
     *,
     mirrored: bool | None,
     config: SearchConfig,
-    generator: np.random.Generator,
 ) -> Reading:
     """Find pose and names of one worm.
 
@@ -82,8 +97,7 @@ def read_worm(
     ----------
     networks : sequence of IdentityNetwork
         The first searches the pose, all are averaged in the end.
-    means : ndarray, (k, 3)
-        Atlas positions of the names, µm.
+    atlas : NameAtlas
     zyx_um : ndarray, (n, 3)
         As recorded.
     color : ndarray, (n, 7)
@@ -91,20 +105,19 @@ def read_worm(
     mirrored : bool or None
         Handedness of the recording, None where it is not known.
     config : SearchConfig
-    generator : numpy.random.Generator
-        For the jitter of the passes.
     """
     hands = (False, True) if mirrored is None else (mirrored,)
     found = [
-        _search(networks[0], means, zyx_um, color, mirrored=hand, config=config) for hand in hands
+        _search(networks[0], atlas.means, zyx_um, color, mirrored=hand, config=config)
+        for hand in hands
     ]
     best = found[0]
     if mirrored is None:
         odds = [_handedness(networks, pose, color, config) for pose in found]
         best = found[int(np.argmax(odds))]
-    noise = config.jitter_um * generator.standard_normal((config.passes, *zyx_um.shape))
-    noise[0] = 0.0
-    tables = [_predict(network, best.zyx_um + noise, color, config).log_p for network in networks]
+    if color[:, -1].any():
+        color = corrected_features(color, best.log_p, atlas.colors)
+    tables = [_predict(network, best.zyx_um[None], color, config).log_p for network in networks]
     mean = np.log(np.mean(np.exp(np.concatenate(tables)), axis=0))
     return Reading(mean, best.zyx_um, best.mirrored)
 
@@ -114,6 +127,7 @@ class _Pose:
     """The best pose under one handedness."""
 
     zyx_um: FloatArray
+    log_p: FloatArray
     mirrored: bool
 
 
@@ -142,7 +156,8 @@ def _search(
         kept = np.argsort(-views.score, kind="stable")[: max(1, config.kept >> turn)]
         poses = np.stack([_fitted(poses[i], views.log_p[i], means, config) for i in kept])
         views = _predict(network, poses, color, config)
-    return _Pose(poses[int(np.argmax(views.score))], mirrored)
+    best = int(np.argmax(views.score))
+    return _Pose(poses[best], views.log_p[best], mirrored)
 
 
 def _handedness(
@@ -170,7 +185,7 @@ def _predict(
         log_p = torch.log_softmax(logits, dim=-1)
         certainty = log_p.max(dim=-1).values.mean(dim=1)
         score = torch.nn.functional.logsigmoid(pose[:, 0]) + config.name_score * certainty
-        handedness = pose[:, 1] + config.hand_score * certainty
+        handedness = pose[:, 1] + config.hand_score * len(color) * certainty
     return _Views(*(item.double().numpy() for item in (log_p, score, handedness)))
 
 

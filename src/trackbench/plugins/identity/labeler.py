@@ -37,8 +37,6 @@ class IdentityConfig(LabelerConfig):
     rolls: int = Field(default=8, ge=1, le=64, description="rolls tried about the long axis")
     kept: int = Field(default=4, ge=1, le=64, description="poses that are refined")
     rounds: int = Field(default=3, ge=1, le=10, description="rounds of {predict, fit to the atlas}")
-    passes: int = Field(default=4, ge=1, le=64, description="jittered passes that are averaged")
-    jitter_um: float = Field(default=0.7, ge=0, le=10, description="noise of a pass, µm")
 
 
 class IdentityLabeler(Labeler[IdentityConfig]):
@@ -70,7 +68,7 @@ class IdentityLabeler(Labeler[IdentityConfig]):
             columns = len(ensemble.names) + 1
             flat = np.full((len(test), columns), -np.log(columns), dtype=np.float32)
             return Evidence(ensemble.names, flat)
-        # The rows go in sorted, so that neither the jitter nor rounding depends on their order.
+        # The rows go in sorted, so that rounding does not depend on their order.
         order = np.lexsort(test.zyx_um.T)
         log_p = ensemble.read(test.take(order), self.config)
         table = np.empty_like(log_p)

@@ -18,6 +18,7 @@ from trackbench.datasets.labeled_heads import labeled_heads
 from trackbench.errors import UsageError
 from trackbench.plugins.identity.bank import build_bank
 from trackbench.plugins.identity.ensemble import Ensemble, describe, pack
+from trackbench.plugins.identity.inference import NameAtlas
 from trackbench.plugins.identity.labeler import KIND, VERSION
 from trackbench.plugins.identity.network import NetworkConfig
 from trackbench.plugins.identity.training import Trainer, TrainingConfig
@@ -169,11 +170,12 @@ def write_weights(
     """
     uses = tuple(member.use for member in config.members)
     trained_on = frozenset(animal_key(worm.zyx_um) for worm in worms)
-    plain = Ensemble(tuple(networks), uses, bank.names, bank.means, trained_on=trained_on)
+    atlas = NameAtlas(bank.means, bank.color)
+    plain = Ensemble(tuple(networks), uses, bank.names, atlas, trained_on=trained_on)
     with_color, without_color = fit_calibration(plain, validation)
     save_weights(
         target,
-        pack(networks, bank.means),
+        pack(networks, atlas),
         kind=KIND,
         version=VERSION,
         about={

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from trackbench.plugins.identity.ensemble import Ensemble
     from trackbench.plugins.identity.network import IdentityNetwork
 
-TEMPERATURES: Final = (0.7, 0.85, 1.0, 1.15, 1.3, 1.5, 1.75, 2.0)
-SHARPNESSES: Final = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5)
+TEMPERATURES: Final = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.15, 1.3)
+SHARPNESSES: Final = (0.7, 0.8, 0.9, 1.0, 1.1, 1.25)
 
 
 class Progress:
