@@ -90,6 +90,15 @@ def test_a_mirror_image_is_not_matched_as_such():
     assert (row_argmax(log_p) == np.arange(60)).mean() < 0.5
 
 
+def test_known_handedness_is_used():
+    points = np.random.default_rng(3).normal(0, (8, 12, 25), (60, 3))
+    matcher = CpdMatcher()
+    for own, other, image in [(True, False, -1), (True, True, 1), (None, True, 1)]:
+        test = PointCloud(points * [1, 1, image], mirrored=other)
+        (match,) = matcher.match(matcher.prepare(PointCloud(points, mirrored=own)), [test])
+        assert row_argmax(match.log_p).tolist() == list(range(60))
+
+
 def test_a_bent_worm_needs_the_non_rigid_step():
     points = worm(4, 100)
     bent = points.copy()

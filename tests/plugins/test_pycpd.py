@@ -34,6 +34,13 @@ def test_needs_its_starts():
     assert right[1] > 0.9 > right[0]
 
 
+def test_known_handedness_is_used():
+    points = np.random.default_rng(3).normal(0, (8, 12, 25), (60, 3))
+    image = PointCloud(points * [1, 1, -1], mirrored=True)
+    log_p = matched(PointCloud(points, mirrored=False), image)
+    assert (row_argmax(log_p) == np.arange(60)).all()
+
+
 def test_strangers_have_no_partner():
     worm = toy_worm(60, 1)
     far = worm.zyx_um.mean(axis=0) + np.array([[0, 90, 0], [0, 0, 200]])

@@ -1,4 +1,8 @@
-"""Where the search for a worm's pose starts. Proper rotations only: the mirror is never tried."""
+"""Where the search for a worm's pose starts. Proper rotations only: the mirror is never tried.
+
+Position can't tell left from right in a head that is nearly symmetric. Where a recording says
+how its axes run, `same_handed` uses that; where it doesn't, both clouds count as alike.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,14 @@ from trackbench.core.geometry import principal_axes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from trackbench.core.types import PointCloud
+
     FloatArray = NDArray[np.float64]
     Points = NDArray[np.floating[Any]]
 
-__all__ = ["about_axis", "starts"]
+__all__ = ["about_axis", "same_handed", "starts"]
+
+MIRROR = np.array([-1.0, 1.0, 1.0], dtype=np.float32)
 
 
 def about_axis(axis: int, angle: float) -> FloatArray:
@@ -56,3 +64,21 @@ def starts(template: Points, test: Points, turns: int, rolls: int) -> FloatArray
 def _circle(count: int) -> FloatArray:
     angles: FloatArray = 2 * np.pi * np.arange(count) / max(count, 1)
     return angles
+
+
+def same_handed(cloud: PointCloud, mirrored: bool | None) -> NDArray[np.float32]:
+    """Give the positions of a cloud in the handedness of another.
+
+    Parameters
+    ----------
+    cloud : PointCloud
+    mirrored : bool or None
+        Handedness of the other cloud. Where it is known of both and differs, z is negated.
+
+    Returns
+    -------
+    (n, 3) array of float32
+        In µm.
+    """
+    known = mirrored is not None and cloud.mirrored is not None
+    return cloud.zyx_um * MIRROR if known and cloud.mirrored != mirrored else cloud.zyx_um

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trackbench.core.plugin import Matcher
-from trackbench.core.poses import starts
+from trackbench.core.poses import same_handed, starts
 from trackbench.core.types import Match, PointCloud
 from trackbench.plugins.cpd.bend import Bent, Field, bend_template, smooth_field
 from trackbench.plugins.cpd.config import CpdConfig
@@ -45,6 +45,7 @@ class Prepared:
     """What depends on the template alone: centred points in µm, its field and its volume in µm³."""
 
     id: str
+    mirrored: bool | None
     points: FloatArray
     field: Field
     room: float
@@ -65,7 +66,7 @@ class CpdMatcher(Matcher[CpdConfig]):
         points = _centred(template.zyx_um)
         scales = [(config.beta, config.bend), (config.beta / 2, config.detail)]
         field = smooth_field(points, scales, config.stretch)
-        return Prepared(template.id, points, field, _room(points))
+        return Prepared(template.id, template.mirrored, points, field, _room(points))
 
     def match(self, prepared: Prepared | PointCloud, tests: Sequence[PointCloud]) -> list[Match]:
         """Register tests of similar size together."""
@@ -77,7 +78,8 @@ class CpdMatcher(Matcher[CpdConfig]):
             index = [i for i, own in enumerate(sizes) if own == size]
             for first in range(0, len(index), TESTS_AT_ONCE):
                 some = index[first : first + TESTS_AT_ONCE]
-                tables = self._register(prepared, [tests[i].zyx_um for i in some], size)
+                points = [same_handed(tests[i], prepared.mirrored) for i in some]
+                tables = self._register(prepared, points, size)
                 for i, table in zip(some, tables, strict=True):
                     found[i] = Match.from_scores(table, prepared.id, tests[i].id)
         return [found[i] for i in range(len(tests))]
@@ -139,7 +141,7 @@ def _rungs(widths: NDArray[np.float64]) -> list[NDArray[np.float64]]:
 
 
 def _published(template: PointCloud, test: PointCloud) -> Match:
-    pairs = yu2021_pairs(template.zyx_um, test.zyx_um)
+    pairs = yu2021_pairs(template.zyx_um, same_handed(test, template.mirrored))
     return Match.from_pairs(pairs, len(test), len(template), template.id, test.id)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from trackbench.core.plugin import Config, PairwiseMatcher
-from trackbench.core.poses import starts
+from trackbench.core.poses import same_handed, starts
 from trackbench.core.types import Match, PointCloud
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ LOWEST = 1e-30
 class PycpdConfig(Config):
     """Parameters of `pycpd`; lengths in µm."""
 
-    w: float = Field(default=0.1, gt=0, lt=1, description="share of outliers")
+    w: float = Field(default=0.05, gt=0, lt=1, description="share of outliers")
     turns: int = Field(default=8, ge=0, le=64, description="starts turned in the image plane")
     rolls: int = Field(
         default=4, ge=0, le=32, description="starts rolled about the long axis, per head direction"
@@ -74,7 +74,8 @@ class PycpdMatcher(PairwiseMatcher[PycpdConfig]):
         if not len(template) or not len(test):
             return Match.from_pairs((), len(test), len(template), template.id, test.id)
         a = template.zyx_um.astype(np.float64) - template.zyx_um.mean(axis=0)
-        b = test.zyx_um.astype(np.float64) - test.zyx_um.mean(axis=0)
+        b = same_handed(test, template.mirrored).astype(np.float64)
+        b -= b.mean(axis=0)
         unit = _unit(a, len(b))
         turned = starts(a, b, self.config.turns, self.config.rolls)
         posed = [self._rigid(a / unit, b @ rotation.T / unit, unit) for rotation in turned]
