@@ -53,7 +53,9 @@ def test_missing_data_is_one_line_and_writes_nothing(tmp_path):
 def test_a_folder_that_is_no_store_is_left_alone(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("keep")
-    done = trackbench("run", "--dataset", "trial", "--out", tmp_path / "mine", "--no-timing")
+    done = trackbench(
+        "run", "--dataset", "trial", "--matchers", "nearest", "--out", tmp_path / "mine"
+    )
     assert done.returncode == 2
     assert "is no result store" in done.stderr_text
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
@@ -136,6 +138,6 @@ def test_a_full_disk_is_one_line_and_corrupts_nothing(tmp_path):
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_an_unwritable_folder(tmp_path):
     tmp_path.chmod(0o500)
-    done = trackbench("run", "--dataset", "trial", "--out", tmp_path / "store", "--no-timing")
+    done = trackbench("run", "--dataset", "trial", "--matchers", "nearest", "--out", tmp_path / "a")
     assert done.returncode == 2
     assert "can't make the folder" in done.stderr_text

@@ -18,8 +18,18 @@ TEMPORARY_PREFIX: Final = ".part-"
 READABLE: Final = 0o644
 
 
-def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+def write_atomically(
+    path: Path, write: Callable[[IO[bytes]], Any], *, durable: bool = True
+) -> None:
     """Write to a file beside `path`, flush it to the disk and rename it.
+
+    Parameters
+    ----------
+    path : Path
+    write : callable
+        Given the open file.
+    durable : bool
+        Whether to wait for the disk: without that a power cut may leave a damaged file.
 
     Raises
     ------
@@ -33,7 +43,8 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
         with os.fdopen(handle, "wb") as file:
             write(file)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         Path(temporary).replace(path)
     except OSError as error:
         if temporary is not None:

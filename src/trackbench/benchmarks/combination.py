@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from trackbench.core.combinations import shown
 from trackbench.core.keys import content_key, core_key, source_key
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Combination:
         """Segmenter, matcher and labelers as a table shows them."""
         segmenter = GIVEN_POINTS if self.segmenter is None else str(self.segmenter)
         matcher = NO_MATCHER if self.matcher is None else str(self.matcher)
-        return segmenter, matcher, "+".join(map(str, self.labelers))
+        return segmenter, matcher, shown(self.labelers)
 
     @property
     def match_key(self) -> str:

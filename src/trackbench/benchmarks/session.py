@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_DATASET", "DEFAULT_MATCHERS", "Options", "plan_for", "run", "score"]
 
-DEFAULT_DATASET: Final = "semi-synthetic"
+DEFAULT_DATASET: Final = "semi-synthetic[limit=200]"
+"""Embedded: needs no download. A tenth of the protocol, so that a first look takes a minute."""
+
 DEFAULT_MATCHERS: Final = ("fdnc", "cpd", "nearest", "random", "truth")
 """Run where nothing else is asked for, as far as they are installed."""
 
@@ -57,8 +59,8 @@ class Options:
     rerun_failed : bool
     timing : bool
         Whether a timing pass follows.
-    threads : int, optional
-        Threads of the timing pass; all usable cores where None.
+    threads : int
+        Threads of the timing pass. One is the default: under load two take longer than one.
     """
 
     out: Path = Path("trackbench-results")
@@ -75,7 +77,7 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     rerun_failed: bool = False
     timing: bool = True
-    threads: int | None = None
+    threads: int = 1
 
 
 def plan_for(registry: Registry, options: Options) -> Plan:

@@ -103,4 +103,8 @@ class StageCache:
         if path is not None:
             with contextlib.suppress(StoreError):
                 make_folder(path.parent)
-                write_atomically(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
+                write_atomically(
+                    path,
+                    lambda file: np.savez(file, allow_pickle=False, **arrays),
+                    durable=False,
+                )

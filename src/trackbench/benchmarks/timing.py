@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import multiprocessing
 from concurrent.futures import TimeoutError as JobTimeoutError
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from pebble import ProcessExpired, ProcessPool
+from pebble import ProcessPool
 
 from trackbench.benchmarks.clock import TimingJob, measure
 from trackbench.benchmarks.plan import cell_key, reference_combination
 from trackbench.benchmarks.record import SCORED
-from trackbench.benchmarks.threads import pin_threads, usable_cores
+from trackbench.benchmarks.threads import pin_threads
 from trackbench.core.keys import content_key
 from trackbench.core.registry import load_registry
 
@@ -35,31 +36,25 @@ SAMPLE: Final = 16
 """Cases of a protocol that are timed."""
 
 
-def time_plan(
-    registry: Registry, plan: Plan, store: Store, threads: int | None, timeout_s: float
-) -> None:
+def time_plan(registry: Registry, plan: Plan, store: Store, threads: int, timeout_s: float) -> None:
     """Measure what a plan's parts lack and keep it in the store.
 
     A combination without a scored row isn't measured. A process that dies or hangs costs the
     combinations that do so alone as well.
     """
-    n = threads or usable_cores()
     for part in plan.parts:
         wanted = tuple(
             item
             for item in part.combinations
-            if not _measured(store, part, item, n) and _works(store, part, item)
+            if not _measured(store, part, item, threads) and _works(store, part, item)
         )
-        if not wanted:
-            continue
-        reference = reference_combination(registry, plan.seed)
-        jobs = [_job(part, wanted, reference, plan.seed, n)]
-        found = _in_worker(jobs[0], timeout_s)
-        if found is None:
-            jobs = [_job(part, (item,), reference, plan.seed, n) for item in wanted]
-            answers = [_in_worker(job, timeout_s) for job in jobs]
-            found = {key: item for answer in answers for key, item in (answer or {}).items()}
-        _keep(store, part, wanted, reference, found)
+        if wanted:
+            reference = reference_combination(registry, plan.seed)
+            found = _measure(part, wanted, reference, _Settings(plan.seed, threads, timeout_s))
+            nearest = found.get(reference.key, {}) if reference else {}
+            for item in wanted:
+                record = found[item.key] | {"nearest_s": nearest.get("seconds_per_volume")}
+                store.write_timing(_part_key(part, item), record)
 
 
 def read_timing(store: Store, head: GroupHead) -> dict[str, Any] | None:
@@ -68,29 +63,29 @@ def read_timing(store: Store, head: GroupHead) -> dict[str, Any] | None:
     return None if found is None or "error" in found else found
 
 
-def _keep(
-    store: Store,
+@dataclass(frozen=True)
+class _Settings:
+    seed: int
+    threads: int
+    timeout_s: float
+
+
+def _measure(
     part: Part,
     wanted: tuple[Combination, ...],
     reference: Combination | None,
-    found: dict[str, dict[str, Any]],
-) -> None:
-    nearest = found.get(reference.key, {}) if reference else {}
-    for item in wanted:
-        record = found.get(item.key, {"error": "the timing process died or hung"})
-        both = record | {"nearest_s": nearest.get("seconds_per_volume")}
-        store.write_timing(_part_key(part, item), both)
-
-
-def _job(
-    part: Part,
-    wanted: tuple[Combination, ...],
-    reference: Combination | None,
-    seed: int,
-    threads: int,
-) -> TimingJob:
+    settings: _Settings,
+) -> dict[str, dict[str, Any]]:
+    """Measure all together; where their process dies, each with the reference alone."""
     extra = (reference,) if reference and reference not in wanted else ()
-    return TimingJob((*extra, *wanted), _sample(part), seed, threads)
+    found = _in_worker((*extra, *wanted), _sample(part), settings)
+    if isinstance(found, dict):
+        return found
+    alone: dict[str, dict[str, Any]] = {}
+    for item in wanted if len(wanted) > 1 else ():
+        answer = _in_worker((*extra, item), _sample(part), settings)
+        alone |= answer if isinstance(answer, dict) else {item.key: {"error": answer}}
+    return {item.key: {"error": found} for item in wanted} | alone
 
 
 def _sample(part: Part) -> tuple[Case, ...]:
@@ -99,15 +94,21 @@ def _sample(part: Part) -> tuple[Case, ...]:
     return tuple(cases[i] for i in index)
 
 
-def _in_worker(job: TimingJob, timeout_s: float) -> dict[str, dict[str, Any]] | None:
+def _in_worker(
+    combinations: tuple[Combination, ...], cases: tuple[Case, ...], settings: _Settings
+) -> dict[str, dict[str, Any]] | str:
+    """Measure in a fresh process; one line where it doesn't answer."""
+    job = TimingJob(combinations, cases, settings.seed, settings.threads)
+    pin_threads(settings.threads)
     context = multiprocessing.get_context("spawn")
-    pin_threads(job.threads)
     with ProcessPool(max_workers=1, context=context) as pool:
-        future = pool.schedule(_measure_here, args=(job,), timeout=timeout_s)
+        future = pool.schedule(_measure_here, args=(job,), timeout=settings.timeout_s)
         try:
             found: dict[str, dict[str, Any]] = future.result()
-        except (JobTimeoutError, ProcessExpired):
-            return None
+        except JobTimeoutError:
+            return f"no answer within {settings.timeout_s:g} s"
+        except Exception as error:  # noqa: BLE001  whatever a plugin does to its process
+            return f"{type(error).__name__}: {error}"
         return found
 
 

@@ -41,7 +41,13 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--oracle", is_flag=True, help="Inputs made with the true names; rows are marked.")
 @click.option("--rerun-failed", is_flag=True, help="Run cells with failures again.")
 @click.option("--timing/--no-timing", default=True, show_default=True, help="Measure s/volume.")
-@click.option("--threads", type=click.IntRange(1), help="Threads of the timing pass.")
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Threads of the timing pass.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 def command(*, summary: Path | None, dry_run: bool, **typed: Any) -> None:
     """Score segmenters, matchers and labelers on a dataset.

@@ -136,14 +136,15 @@ class Registry:
             The plugin's own constructor failed.
         """
         registered = self.find(kind, spec.name)
-        config = make_config(spec.name, registered.cls.Config, dict(spec.parameters))
         try:
+            config = make_config(spec.name, registered.cls.Config, dict(spec.parameters))
             return registered.cls(config, seed)
         except (PluginError, UsageError):
             raise
         except Exception as error:
+            what = " ".join(f"{spec}: {type(error).__name__}: {error}".split())
             raise PluginError(
-                f"{spec}: {type(error).__name__}: {error}",
+                what,
                 f"report it to {registered.distribution}",
             ) from error
 

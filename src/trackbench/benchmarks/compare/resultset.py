@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
     from trackbench.benchmarks.collect import Group
 
-__all__ = ["BASELINE_SCHEMA", "DIGITS", "Measured", "Names", "Speed", "read_results", "write_baseline"]
+__all__ = [
+    "BASELINE_SCHEMA",
+    "DIGITS",
+    "Measured",
+    "Names",
+    "Speed",
+    "read_results",
+    "write_baseline",
+]
 
 BASELINE_SCHEMA: Final = 1
 MAX_BASELINE_BYTES: Final = 64 * 2**20

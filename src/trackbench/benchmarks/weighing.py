@@ -1,0 +1,179 @@
+"""Finds the weights by which the tables of several labelers are added."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import logsumexp
+
+from trackbench.core.evidence import add, label, widen
+from trackbench.core.pipeline import match_batch, view
+from trackbench.core.spec import Spec
+from trackbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from trackbench.core.plugin import Labeler, Matcher
+    from trackbench.core.registry import Registry
+    from trackbench.core.types import Case, Evidence, Match
+
+    FloatArray = NDArray[np.float64]
+
+__all__ = ["Weighing", "collect_tables", "weigh", "weighted_specs"]
+
+LARGEST_WEIGHT: Final = 20.0
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """Weights and what they do to the cases that they were fitted on.
+
+    Parameters
+    ----------
+    weights : tuple of float
+        One a labeler.
+    n_cases, n_neurons : int
+        Of the fit.
+    nll : tuple of float
+        Mean negative log-probability (nat) of the true names with all weights 1, and fitted.
+    m_test : tuple of float
+        Share of neurons named correctly, likewise; mean over cases.
+    """
+
+    weights: tuple[float, ...]
+    n_cases: int
+    n_neurons: int
+    nll: tuple[float, float]
+    m_test: tuple[float, float]
+
+
+def collect_tables(
+    registry: Registry,
+    labelers: Sequence[Spec],
+    matcher: Spec | None,
+    cases: Sequence[Case],
+    seed: int = 0,
+) -> list[list[Evidence]]:
+    """Run labelers on cases: for each case the table of each labeler.
+
+    Raises
+    ------
+    UsageError
+        A labeler needs matches and there is no matcher.
+    """
+    made = [cast("Labeler[Any]", registry.create("labeler", spec, seed)) for spec in labelers]
+    needy = [item.name for item in made if item.uses_matches]
+    if needy and matcher is None:
+        raise UsageError(f"{', '.join(needy)} needs matches", "name a matcher: --matcher cpd")
+    engine = registry.create("matcher", matcher, seed) if matcher and needy else None
+    fitted: dict[int, list[Any]] = {}
+    tables = []
+    for case in cases:
+        if id(case.templates) not in fitted:
+            fitted[id(case.templates)] = [item.fit(case.templates) for item in made]
+        states = fitted[id(case.templates)]
+        matches = [] if engine is None else _matches(cast("Matcher[Any]", engine), case)
+        tables.append(
+            [
+                item.evidence(state, case.test, matches)
+                for item, state in zip(made, states, strict=True)
+            ]
+        )
+    return tables
+
+
+def _matches(matcher: Matcher[Any], case: Case) -> list[Match]:
+    found = []
+    for template in case.templates:
+        prepared = matcher.prepare(view(matcher, template, template.names))
+        found += match_batch(matcher, prepared, template, [view(matcher, case.test, None)])
+    return found
+
+
+def weigh(tables: Sequence[Sequence[Evidence]], cases: Sequence[Case]) -> Weighing:
+    """Find the weights that make the true names most probable.
+
+    Minimises the negative log-probability of the true names, mean over the named neurons of a
+    case, then over cases, under the weighted product of the tables: a log-linear pool (Genest
+    and Zidek 1986), whose objective is convex in the weights. A common factor of all weights is
+    a temperature, so the fit calibrates as well.
+
+    Parameters
+    ----------
+    tables : sequence over cases of sequences over labelers of Evidence
+    cases : sequence of Case
+        With their true names.
+    """
+    problems = [_problem(own, case) for own, case in zip(tables, cases, strict=True)]
+    problems = [problem for problem in problems if problem[1].size]
+    count = len(tables[0])
+    start = np.ones(count)
+    found = minimize(
+        lambda weights: _objective(weights, problems),
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0.0, LARGEST_WEIGHT)] * count,
+    )
+    weights = tuple(round(float(weight), 3) for weight in found.x)
+    scores = [
+        (_objective(np.asarray(w), problems)[0], _m_test(tables, cases, w))
+        for w in (start, weights)
+    ]
+    (nll_before, test_before), (nll_after, test_after) = scores
+    neurons = sum(len(truth) for _, truth in problems)
+    return Weighing(
+        weights, len(problems), neurons, (nll_before, nll_after), (test_before, test_after)
+    )
+
+
+def _problem(tables: Sequence[Evidence], case: Case) -> tuple[FloatArray, NDArray[np.intp]]:
+    """Log-probabilities of the named neurons (labelers, n, k + 1), and their true columns."""
+    names = tuple(dict.fromkeys(name for table in tables for name in table.names))
+    column = {name: k for k, name in enumerate(names)}
+    rows = [i for i, name in enumerate(case.truth.names) if name in column]
+    truth = np.array([column[case.truth.names[i]] for i in rows], dtype=np.intp)
+    return np.stack([widen(table, names)[rows] for table in tables]), truth
+
+
+def _objective(
+    weights: FloatArray, problems: Sequence[tuple[FloatArray, NDArray[np.intp]]]
+) -> tuple[float, FloatArray]:
+    """Mean negative log-probability of the true names, and its gradient."""
+    value, slope = 0.0, np.zeros(len(weights))
+    for log_p, truth in problems:
+        total = np.tensordot(weights, log_p, axes=1)
+        total = total - logsumexp(total, axis=1, keepdims=True)
+        rows = np.arange(len(truth))
+        value -= float(total[rows, truth].mean())
+        expected = np.einsum("nk,lnk->ln", np.exp(total), log_p)
+        slope += (expected - log_p[:, rows, truth]).mean(axis=1)
+    return value / len(problems), slope / len(problems)
+
+
+def _m_test(
+    tables: Sequence[Sequence[Evidence]], cases: Sequence[Case], weights: Sequence[float]
+) -> float:
+    shares = []
+    for own, case in zip(tables, cases, strict=True):
+        given = label(add(own, weights)).names
+        pairs = list(zip(given, case.truth.names, strict=True))
+        if any(case.truth.names):
+            shares.append(np.mean([name == true for name, true in pairs if true]))
+    return float(np.mean(shares))
+
+
+def weighted_specs(labelers: Sequence[Spec], weights: Sequence[float]) -> str:
+    """Write the sum with its weights, as a user would type it; a labeler of weight 0 is left out."""
+    terms = []
+    for spec, weight in zip(labelers, weights, strict=True):
+        kept = tuple(item for item in spec.parameters if item[0] != "weight")
+        if weight > 0:
+            terms.append(str(Spec(spec.name, (*kept, ("weight", f"{weight:g}")))))
+    return "+".join(terms)

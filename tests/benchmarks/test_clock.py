@@ -1,0 +1,66 @@
+"""The timing pass measures what it says."""
+
+import time
+
+import pytest
+
+from trackbench.benchmarks.clock import REPEATS, TimingJob, calibrate, measure
+from trackbench.benchmarks.machine import machine_record
+from trackbench.benchmarks.threads import pin_threads, thread_record, usable_cores
+
+
+@pytest.fixture
+def measured(registry, planned):
+    def of(matchers, **more):
+        plan = planned(matchers=matchers, **more)
+        part = plan.parts[0]
+        found = measure(TimingJob(part.combinations, part.task.cases, 0, 1, budget_s=2.0), registry)
+        return {way.names[1]: found[way.key] for way in part.combinations}
+
+    return of
+
+
+def test_a_sleep_takes_as_long_as_it_says(measured):
+    found = measured("counted[sleep_s=0.02],nearest")
+    slow, fast = found["counted[sleep_s=0.02]"], found["nearest"]
+    assert 0.02 < slow["seconds_per_volume"] < 0.1
+    assert 0.02 < slow["p50_s"] <= slow["p99_s"]
+    assert fast["seconds_per_volume"] < 0.02
+    assert slow["calibration_s"] == fast["calibration_s"] > 0
+    assert slow["repeats"] == REPEATS
+    assert slow["threads"] == 1
+
+
+def test_templates_are_prepared_before_the_clock_starts(measured, calls):
+    measured("counted", protocols="trial-several", labelers="vote")
+    assert len(calls("prepare")) == 3
+
+
+def test_a_plugin_that_throws_costs_its_own_times(measured):
+    found = measured("nan,counted")
+    assert "ContractError" in found["nan"]["error"]
+    assert found["counted"]["seconds_per_volume"] > 0
+
+
+def test_a_slow_plugin_is_measured_on_fewer_cases(registry, planned):
+    part = planned(matchers="counted[sleep_s=0.1]").parts[0]
+    start = time.perf_counter()
+    job = TimingJob(part.combinations, part.task.cases, 0, 1, budget_s=0.5)
+    (found,) = measure(job, registry).values()
+    assert found["n_cases"] == 1
+    assert time.perf_counter() - start < 5
+
+
+def test_threads_are_pinned_and_recorded():
+    pin_threads(1)
+    assert calibrate() > 0
+    assert {pool["num_threads"] for pool in thread_record()} == {1}
+    assert usable_cores() >= 1
+
+
+def test_the_machine_is_described():
+    found = machine_record()
+    assert found["cores"] >= 1
+    assert found["memory_gib"] > 0
+    assert found["processor"]
+    assert found["libraries"]["numpy"]
