@@ -112,20 +112,15 @@ def weigh(tables: Sequence[Sequence[Evidence]], cases: Sequence[Case]) -> Weighi
     """
     problems = [_problem(own, case) for own, case in zip(tables, cases, strict=True)]
     problems = [problem for problem in problems if problem[1].size]
-    count = len(tables[0])
-    start = np.ones(count)
-    found = minimize(
-        lambda weights: _objective(weights, problems),
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(0.0, LARGEST_WEIGHT)] * count,
-    )
+    equal = (1.0,) * len(tables[0])
+
+    def objective(weights: FloatArray) -> tuple[float, FloatArray]:
+        return _objective(weights, problems)
+
+    bounds = [(0.0, LARGEST_WEIGHT)] * len(equal)
+    found = minimize(objective, np.array(equal), jac=True, method="L-BFGS-B", bounds=bounds)
     weights = tuple(round(float(weight), 3) for weight in found.x)
-    scores = [
-        (_objective(np.asarray(w), problems)[0], _m_test(tables, cases, w))
-        for w in (start, weights)
-    ]
+    scores = [(objective(np.array(w))[0], _m_test(tables, cases, w)) for w in (equal, weights)]
     (nll_before, test_before), (nll_after, test_after) = scores
     neurons = sum(len(truth) for _, truth in problems)
     return Weighing(
@@ -170,7 +165,7 @@ def _m_test(
 
 
 def weighted_specs(labelers: Sequence[Spec], weights: Sequence[float]) -> str:
-    """Write the sum with its weights, as a user would type it; a labeler of weight 0 is left out."""
+    """Write the sum with its weights as a user would; a labeler of weight 0 is left out."""
     terms = []
     for spec, weight in zip(labelers, weights, strict=True):
         kept = tuple(item for item in spec.parameters if item[0] != "weight")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["add", "label", "normalise_rows", "prefer_named"]
+__all__ = ["add", "label", "normalise_rows", "prefer_named", "widen"]
 
 FLOOR = -30.0
 TOP = 5
@@ -46,11 +46,19 @@ def add(tables: Sequence[Evidence], weights: Sequence[float]) -> Evidence:
         return tables[0]
     total = np.zeros((len(tables[0].log_p), len(names) + 1))
     for table, weight in zip(tables, weights, strict=True):
-        total += weight * _widened(table, names)
+        total += weight * widen(table, names)
     return Evidence(names, normalise_rows(total).astype(np.float32))
 
 
-def _widened(table: Evidence, names: tuple[str, ...]) -> NDArray[np.float64]:
+def widen(table: Evidence, names: Sequence[str]) -> NDArray[np.float64]:
+    """Give a table's log-probabilities over more names, (n, len(names) + 1).
+
+    Parameters
+    ----------
+    table : Evidence
+    names : sequence of str
+        All of the table's names and others, over which its 'none of these' is spread evenly.
+    """
     column = {name: j for j, name in enumerate(table.names)}
     unknown = sum(name not in column for name in names)
     log_p = np.maximum(table.log_p.astype(np.float64), FLOOR)

@@ -6,6 +6,7 @@ import itertools
 import re
 from dataclasses import dataclass
 
+from trackbench.core.combinations import named_combinations
 from trackbench.errors import UsageError
 
 __all__ = ["Spec", "parse_combination", "parse_specs", "split_outside_brackets"]
@@ -50,11 +51,16 @@ def parse_specs(text: str) -> list[Spec]:
 
 
 def parse_combination(text: str) -> list[tuple[Spec, ...]]:
-    """Read a comma-separated list of sums, ``vote+color[weight=0.5]``; sweeps multiply out."""
+    """Read a comma-separated list of sums, ``vote+color[weight=0.5]``; sweeps multiply out.
+
+    A term may be the name of a combination, such as ``best``: it stands for its sum.
+    """
+    known = named_combinations()
     combinations: list[tuple[Spec, ...]] = []
     for part in split_outside_brackets(text, ","):
-        terms = [_expand(term) for term in split_outside_brackets(part, "+")]
-        combinations += itertools.product(*terms)
+        terms = "+".join(known.get(term, term) for term in split_outside_brackets(part, "+"))
+        choices = [_expand(term) for term in split_outside_brackets(terms, "+")]
+        combinations += itertools.product(*choices)
     return combinations
 
 
