@@ -95,7 +95,7 @@ class PoseStage(Stage[PoseBatch]):
     def batches(self, generator: torch.Generator, step: int) -> Iterator[PoseBatch]:
         """Simulate one pool of worms in any pose."""
         return pose_batches(
-            self.bank, self.config.simulator, generator, batch=self.config.pose.batch
+            self.bank, self.config.pose.simulator, generator, batch=self.config.pose.batch
         )
 
     def losses(self, network: Any, batch: PoseBatch) -> tuple[Tensor, Tensor]:

@@ -44,8 +44,9 @@ class PoseErrorSection(_Section):
 class PoseSection(_Section):
     """The pose network's own training."""
 
-    steps: int = 5000
+    steps: int = 4000
     batch: int = 64
+    simulator: SimulatorConfig = SimulatorConfig()
     learning_rate: float = 3e-3
     average: float = Field(
         default=0.003, description="share of the new weights in the moving average"
