@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path  # noqa: TC003 - pydantic resolves it when the class is made
+from typing import Literal
 
 from pydantic import Field
 
 from trackbench.core.plugin import Config
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["FdncConfig"]
 

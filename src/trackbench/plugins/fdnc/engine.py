@@ -11,7 +11,7 @@ import torch
 from trackbench.errors import UsageError
 from trackbench.plugins.fdnc.network import Scores
 from trackbench.plugins.fdnc.normalise import Masks, log_posterior
-from trackbench.plugins.fdnc.posenet import best_pose, principal_frame
+from trackbench.plugins.fdnc.posenet import best_pose
 from trackbench.plugins.fdnc.refine import Refinement, refined
 from trackbench.plugins.fdnc.weights import Trained, load_trained
 
@@ -84,7 +84,7 @@ class Engine:
 
     @torch.inference_mode()
     def encode(self, points: NDArray[np.float32]) -> Template:
-        """Encode a template (n, 3), n >= FEWEST_POINTS, given in µm and centred."""
+        """Encode a template (n, 3), n >= FEWEST_POINTS, in its principal axes (`points`)."""
         clouds = self._anatomical(_padded([points], len(points), self.device))
         return Template(clouds, self.trained.network.encode(clouds.zyx_um, clouds.mask))
 
@@ -105,10 +105,8 @@ class Engine:
         return [found[i] for i in range(len(tests))]
 
     def _anatomical(self, clouds: Clouds) -> Clouds:
-        axes = principal_frame(clouds.zyx_um, clouds.mask)
-        turned = clouds.zyx_um @ axes.mT
-        matrices = best_pose(self.trained.poses(turned, clouds.mask))
-        return Clouds(turned @ matrices, clouds.mask)
+        matrices = best_pose(self.trained.poses(clouds.zyx_um, clouds.mask))
+        return Clouds(clouds.zyx_um @ matrices, clouds.mask)
 
     @torch.inference_mode()
     def _compare(self, template: Template, clouds: Clouds) -> Tensor:

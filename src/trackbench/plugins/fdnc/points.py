@@ -1,10 +1,12 @@
-"""Point clouds in an order and a handedness that don't depend on how they were given."""
+"""Point clouds in an order, a handedness and axes that don't depend on how they were given."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from trackbench.core.geometry import principal_axes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -13,14 +15,15 @@ if TYPE_CHECKING:
 
 __all__ = ["canonical_points"]
 
-MIRROR = np.array([-1.0, 1.0, 1.0], dtype=np.float32)
+MIRROR = np.array([-1.0, 1.0, 1.0])
 
 
 def canonical_points(cloud: PointCloud) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
-    """Give the points in an order that doesn't depend on the rows', and that order.
+    """Turn a cloud to its principal axes and sort it along the longest.
 
-    A recording that is known to be mirrored is reflected. The arithmetic rounds to bfloat16:
-    in one and the same order the same worm gives the same numbers to the last digit.
+    A recording that is known to be mirrored is reflected. The signs of the two longest axes are
+    those for which the cloud is skewed to the positive side. The networks round to bfloat16:
+    for the same worm in another pose or order of rows they are given the same numbers.
 
     Parameters
     ----------
@@ -29,13 +32,19 @@ def canonical_points(cloud: PointCloud) -> tuple[NDArray[np.float32], NDArray[np
     Returns
     -------
     points : (n, 3) array
-        Centred at the median.
+        Centred at the median, the longest axis last.
     order : (n,) array
         `cloud.zyx_um[order]` are the points.
     """
-    raw = cloud.zyx_um
-    order = np.lexsort(raw.T)
-    points = raw[order] - np.median(raw, axis=0) if len(raw) else raw
+    raw = cloud.zyx_um.astype(np.float64)
+    if not len(raw):
+        return cloud.zyx_um, np.zeros(0, dtype=np.intp)
     if cloud.mirrored:
-        points = points * MIRROR
-    return points.astype(np.float32), order
+        raw = raw * MIRROR
+    turned = (raw - raw.mean(axis=0)) @ principal_axes(raw).T
+    signs = np.where((turned**3).sum(axis=0) < 0, -1.0, 1.0)
+    signs[0] = signs[1] * signs[2]
+    turned = turned * signs
+    points = (turned - np.median(turned, axis=0)).astype(np.float32)
+    order = np.lexsort(points.T)
+    return points[order], order
