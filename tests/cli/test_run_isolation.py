@@ -133,3 +133,15 @@ def test_a_crashing_segmenter_costs_its_own_rows(tmp_path):
         ("crashing-segmenter", "counted"): {"crashed": 6},
         ("crashing-segmenter", "nearest"): {"crashed": 6},
     }
+
+
+def test_a_memory_limit_costs_only_what_exceeds_it(tmp_path):
+    done = trackbench(
+        *("run", "--dataset", "trial", "--matchers", "hungry[gib=3],counted", "--no-timing"),
+        *("--out", tmp_path / "store", "--summary", tmp_path / "summary.json"),
+        *("--jobs", 1, "--memory", 2),
+    )
+    assert done.returncode == 3
+    rows = headline(summary(tmp_path / "summary.json"))
+    assert rows["hungry[gib=3]", "transfer"]["statuses"] == {"out of memory": 6}
+    assert rows["counted", "transfer"]["statuses"] == {"ok": 6}

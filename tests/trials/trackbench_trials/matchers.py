@@ -78,13 +78,19 @@ class ShapeMatcher(PairwiseMatcher):
         return Match.from_scores(np.zeros((len(test), len(template))))
 
 
+class HungryConfig(Config):
+    gib: int = Field(default=2**20, ge=1, description="memory to ask for in GiB")
+
+
 class HungryMatcher(PairwiseMatcher):
-    """Asks for more memory than there is."""
+    """Asks for memory and uses it."""
 
     name = "hungry"
+    Config = HungryConfig
 
     def match_pair(self, template, test):
-        raise MemoryError
+        np.ones(self.config.gib * 2**30, dtype=np.uint8)
+        return by_distance(template, test)
 
 
 class UnwillingMatcher(PairwiseMatcher):
