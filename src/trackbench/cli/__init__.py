@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "report": "Write a self-contained HTML report of a result store.",
     "compare": "Hold one result set against another; exit code 1 on a regression.",
     "baseline": "Keep the figures that later runs are held against.",
+    "identify": "Name the neurons of a worm.",
     "fit-weights": "Find the weights of a sum of labelers on validation worms.",
     "list": "List plugins, datasets and protocols.",
     "data": "List, download and check the public recordings.",

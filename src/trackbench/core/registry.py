@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import pluggy
 
 from trackbench.core import hookspecs
+from trackbench.core.combinations import named_combinations
 from trackbench.core.configure import make_config
 from trackbench.core.plugin import API_VERSION, Dataset, Labeler, Matcher, Plugin, Segmenter
 from trackbench.errors import PluginError, UsageError
@@ -121,7 +122,8 @@ class Registry:
             return f"it failed to load ({broken[0]})"
         if name in self.disabled:
             return f"{DISABLE_VARIABLE} blocks it"
-        near = difflib.get_close_matches(name, self._plugins[kind], n=1)
+        sums = named_combinations() if kind == "labeler" else ()
+        near = difflib.get_close_matches(name, [*self._plugins[kind], *sums], n=1)
         listed = ", ".join(sorted(self._plugins[kind])) or "none"
         return f"did you mean {near[0]!r}?" if near else f"there are: {listed}"
 
