@@ -74,3 +74,10 @@ class CpdConfig(Config):
         le=100,
         description="Sinkhorn rounds by which test neurons compete for a template neuron",
     )
+    temperature: float = Field(
+        default=1.5,
+        gt=0,
+        le=100,
+        description="divides the log-odds at the end: posteriors of registration are too sure "
+        "between animals (1 is calibrated within one)",
+    )

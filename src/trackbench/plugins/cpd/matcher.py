@@ -92,7 +92,10 @@ class CpdMatcher(Matcher[CpdConfig]):
             return [np.zeros((len(test), n + 1)) for test in tests]
         problems = _padded(tests, size)
         found, best = self._bend(prepared, self._pose(prepared, problems), len(tests))
-        return [_table(found, i, len(test)) for i, test in zip(best, tests, strict=True)]
+        return [
+            _table(found, i, len(test)) / self.config.temperature
+            for i, test in zip(best, tests, strict=True)
+        ]
 
     def _pose(self, prepared: Prepared, problems: Problems) -> Problems:
         """Lay each test over the template in `keep` different ways, in order of the tests."""
