@@ -1,4 +1,4 @@
-"""Makes the trial plugins findable in the processes that tests start, as if installed."""
+"""Real worms where they are, and trial plugins that child processes find as if installed."""
 
 import os
 from pathlib import Path
@@ -15,3 +15,11 @@ def trial_plugins():
         before = os.environ.get("PYTHONPATH")
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(TRIALS), before])))
         yield
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    folder = Path(os.environ.get("TRACKBENCH_DATA", "-"))
+    if not folder.is_dir():
+        pytest.skip("TRACKBENCH_DATA names no folder of real worms")
+    return folder

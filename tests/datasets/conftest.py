@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WORMND_HEADER = (
     ",real_X,real_Y,real_Z,real_R,real_G,real_B,"
     "aligned_x,aligned_y,aligned_z,aligned_R,aligned_G,aligned_B,ID"
 )
-
-
-@pytest.fixture(scope="session")
-def real_data() -> Path:
-    folder = Path(os.environ.get("TRACKBENCH_DATA", "-"))
-    if not folder.is_dir():
-        pytest.skip("TRACKBENCH_DATA names no folder of real worms")
-    return folder
 
 
 @pytest.fixture
