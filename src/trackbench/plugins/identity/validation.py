@@ -11,6 +11,8 @@ import torch
 
 from trackbench.core.assignment import assign
 from trackbench.core.atlas import ALIGN_RIDGE_UM2, align_to_means, named_points
+from trackbench.core.evidence import label
+from trackbench.core.types import Evidence
 from trackbench.plugins.identity.calibration import Calibration, calibrated
 from trackbench.plugins.identity.features import color_features
 from trackbench.plugins.identity.inference import SearchConfig
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
     from trackbench.plugins.identity.ensemble import Ensemble
     from trackbench.plugins.identity.network import IdentityNetwork
 
-TEMPERATURES: Final = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.15, 1.3)
-SHARPNESSES: Final = (0.7, 0.8, 0.9, 1.0, 1.1, 1.25)
+TEMPERATURES: Final = (0.5, 0.6, 0.7, 0.8, 1.0, 1.2)
+SHARPNESSES: Final = (0.8, 1.0, 1.2, 1.5, 1.8)
 
 
 class Progress:
@@ -80,7 +82,7 @@ def _score(
 def fit_calibration(
     ensemble: Ensemble, worms: Sequence[PointCloud]
 ) -> tuple[Calibration, Calibration]:
-    """Choose temperature and sharpness by the log-likelihood of true names.
+    """Choose temperature and sharpness by the Brier score of the names that are given.
 
     Parameters
     ----------
@@ -93,30 +95,31 @@ def fit_calibration(
     -------
     with_color, without_color : Calibration
     """
-    found = []
-    for has_color in (True, False):
-        tables = []
-        for worm in worms:
-            index = named_points(worm, ensemble.names).index
-            test = worm.without_names() if has_color else _colorless(worm)
-            tables.append((ensemble.raw(test, SearchConfig()), index))
-        found.append(_best_calibration(tables))
-    return found[0], found[1]
+    bare = [replace(worm, color=None) for worm in worms]
+    return _best_calibration(ensemble, worms), _best_calibration(ensemble, bare)
 
 
-def _colorless(worm: PointCloud) -> PointCloud:
-    return replace(worm.without_names(), color=None)
+def _best_calibration(ensemble: Ensemble, worms: Sequence[PointCloud]) -> Calibration:
+    tables = [ensemble.raw(worm.without_names(), SearchConfig()) for worm in worms]
 
-
-def _best_calibration(tables: Sequence[tuple[FloatArray, NDArray[np.int64]]]) -> Calibration:
-    """Minimise the loss over worms, every worm weighing the same."""
-
-    def loss(calibration: Calibration) -> float:
-        each = []
-        for raw, index in tables:
-            named = np.flatnonzero(index >= 0)
-            each.append(-calibrated(raw, calibration)[named, index[named]].mean())
-        return float(np.mean(each))
+    def brier(calibration: Calibration) -> float:
+        return float(
+            np.mean(
+                [
+                    _brier_of_worm(Evidence(ensemble.names, calibrated(raw, calibration)), worm)
+                    for raw, worm in zip(tables, worms, strict=True)
+                ]
+            )
+        )
 
     grid = itertools.product(TEMPERATURES, SHARPNESSES)
-    return min((Calibration(temperature=t, sharpness=s) for t, s in grid), key=loss)
+    return min((Calibration(temperature=t, sharpness=s) for t, s in grid), key=brier)
+
+
+def _brier_of_worm(evidence: Evidence, worm: PointCloud) -> float:
+    """Mean squared difference of the given names' probability from whether they are right."""
+    labels = label(evidence)
+    true = worm.names or ()
+    named = [i for i, name in enumerate(true) if name]
+    right = np.array([labels.names[i] == true[i] for i in named], dtype=float)
+    return float(np.mean(np.square(labels.probability[named] - right)))
