@@ -5,21 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import torch
 from pydantic import Field
 
 from trackbench.core.evidence import prefer_named
 from trackbench.core.plugin import Labeler, LabelerConfig
 from trackbench.core.types import Evidence
-from trackbench.plugins.nerve.frames import body_frame
-from trackbench.plugins.nerve.recording import Recording, learn, vote
-from trackbench.plugins.nerve.registration import Settings
+from trackbench.plugins.nerve.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from trackbench.core.plugin import Config
     from trackbench.core.types import Match, PointCloud
+    from trackbench.plugins.nerve.recording import Recording
 
 __all__ = ["NerveLabeler", "NerveLabelerConfig"]
 
@@ -67,14 +65,19 @@ class NerveLabeler(Labeler[NerveLabelerConfig]):
         config = self.config
         return Settings(rolls=config.rolls, width_um=config.width_um, gate_um=config.gate_um)
 
-    @torch.no_grad()
     def fit(self, references: Sequence[PointCloud]) -> Recording:
         """Relate all volumes to the one with most names."""
+        from trackbench.plugins.nerve.recording import learn
+
         return learn(references, self._settings)
 
-    @torch.no_grad()
     def evidence(self, fitted: Any, test: PointCloud, matches: Sequence[Match]) -> Evidence:
         """Let the volumes of nearest posture vote."""
+        import torch
+
+        from trackbench.plugins.nerve.frames import body_frame
+        from trackbench.plugins.nerve.recording import vote
+
         recording: Recording = fitted
         if not len(test):
             return Evidence(recording.names, np.zeros((0, len(recording.names) + 1), np.float32))

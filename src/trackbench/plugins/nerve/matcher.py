@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import torch
 from pydantic import Field
 
 from trackbench.core.plugin import Config, Matcher
 from trackbench.core.types import Match
-from trackbench.plugins.nerve.bending import bendable
-from trackbench.plugins.nerve.frames import body_frame, pad
-from trackbench.plugins.nerve.registration import Settings, posterior, register
+from trackbench.plugins.nerve.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,9 +66,11 @@ class NerveMatcher(Matcher[NerveConfig]):
 
     def prepare(self, template: PointCloud) -> Any:
         """Find the template's bending modes."""
+        from trackbench.plugins.nerve.bending import bendable
+        from trackbench.plugins.nerve.frames import body_frame
+
         return template.id, bendable(body_frame(template.zyx_um), self.config.modes)
 
-    @torch.no_grad()
     def match(self, prepared: Any, tests: Sequence[PointCloud]) -> list[Match]:
         """Register the template onto all tests at once."""
         return [
@@ -81,6 +80,9 @@ class NerveMatcher(Matcher[NerveConfig]):
         ]
 
     def _match_batch(self, prepared: Any, tests: Sequence[PointCloud]) -> list[Match]:
+        from trackbench.plugins.nerve.frames import body_frame, pad
+        from trackbench.plugins.nerve.registration import posterior, register
+
         template_id, template = prepared
         settings = self.config.settings()
         points, real = pad([body_frame(test.zyx_um) for test in tests])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from trackbench.core.types import PointCloud
-    from trackbench.plugins.nerve.registration import Settings
+    from trackbench.plugins.nerve.settings import Settings
 
 __all__ = ["Recording", "learn", "nearest", "vote"]
 
@@ -47,6 +47,7 @@ class Recording:
     shapes: torch.Tensor
 
 
+@torch.no_grad()
 def learn(references: Sequence[PointCloud], settings: Settings) -> Recording:
     """Relate all volumes to the one with most names.
 
@@ -104,6 +105,7 @@ def nearest(recording: Recording, shape: torch.Tensor, count: int) -> torch.Tens
     return torch.argsort(left, stable=True)[:count]
 
 
+@torch.no_grad()
 def vote(
     recording: Recording, points: torch.Tensor, voters: int, settings: Settings
 ) -> torch.Tensor:

@@ -22,51 +22,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from trackbench.plugins.nerve.bending import Bendable
+    from trackbench.plugins.nerve.settings import Settings
 
-__all__ = ["Fit", "Settings", "posterior", "register"]
+__all__ = ["Fit", "posterior", "register"]
 
 RIDGE = 1e-3
 """Keeps the normal equations of very small clouds solvable."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a registration proceeds; lengths in µm.
-
-    Parameters
-    ----------
-    rolls : int
-        Starting poses about the long axis.
-    modes : int
-        Bending modes of a template.
-    stiffness : float
-        Weight of the bending energy.
-    outliers : float
-        Prior share of test neurons without partner.
-    volume_um3 : float
-        Volume over which such neurons are spread: a box around a head.
-    widths_um : (3,) tuple
-        Width of the Gaussians at the start, where poses are dropped, and at the end.
-    steps : (2,) tuple
-        Steps before and after that.
-    keep : int
-        Poses that are followed to the end.
-    width_um : float
-        Expected distance of partners once the template is bent.
-    gate_um : float
-        A pair further apart than this is no pair.
-    """
-
-    rolls: int = 1
-    modes: int = 20
-    stiffness: float = 3.0
-    outliers: float = 0.1
-    volume_um3: float = 7.2e5
-    widths_um: tuple[float, float, float] = (8.0, 4.0, 1.5)
-    steps: tuple[int, int] = (8, 10)
-    keep: int = 2
-    width_um: float = 1.5
-    gate_um: float = 12.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +46,7 @@ class Fit:
     tests: torch.Tensor
 
 
+@torch.no_grad()
 def register(
     templates: Bendable, tests: torch.Tensor, real: torch.Tensor, settings: Settings
 ) -> Fit:
@@ -150,6 +112,7 @@ def _anneal(
     return moved, likelihood
 
 
+@torch.no_grad()
 def posterior(templates: Bendable, fit: Fit, settings: Settings) -> torch.Tensor:
     """Log-probability that a test neuron is a template neuron, (b, n, m + 1); last = none."""
     squared = _squared(fit.tests, fit.moved)
