@@ -127,3 +127,28 @@ def test_no_detection_at_all(planned):
     carried, missed = carry_truth(case, PointCloud(np.zeros((0, 3))))
     assert carried.truth.names == ()
     assert len(missed) == 11
+
+
+def test_minus_infinity_can_be_stored(run):
+    (record,) = run(matchers="sure", labelers="transfer[prefer_named=0]")
+    assert statuses([record]) == [OK] * 6
+    assert record.rows[0].prediction.log_p_true[0] == -100.0
+    assert record.rows[0].prediction.name[1] == "N0"
+
+
+def test_a_plugin_that_changed_since_the_plan_is_refused_in_a_row(
+    registry, planned, options, monkeypatch
+):
+    """A worker with another version answers nothing rather than something else."""
+    from trackbench.benchmarks import workbench
+    from trackbench.benchmarks.executors.inprocess import InProcessExecutor
+    from trackbench.benchmarks.runner import run_plan
+    from trackbench.benchmarks.store import Store
+
+    plan = planned()
+    monkeypatch.setattr(workbench, "identity", lambda *_: "another")
+    store = Store.create(options.out)
+    run_plan(plan, store, InProcessExecutor(registry))
+    (record,) = [store.cell(cell.key) for job in plan.jobs() for cell in job.cells]
+    assert statuses([record]) == [FAILED] * 6
+    assert "differs between the plan and its worker" in record.rows[0].reason

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from trackbench.benchmarks.record import Prediction
 from trackbench.core.assignment import row_argmax
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from trackbench.core.types import Case, Evidence, Labels
 
 __all__ = ["predict"]
+
+LOWEST_LOG_P: Final = -100.0
+"""Stands for minus infinity, which JSON has no number for."""
 
 
 def predict(
@@ -52,6 +55,6 @@ def _argmax_names(evidence: Evidence) -> list[str]:
 def _log_p_true(evidence: Evidence, truth: tuple[str, ...]) -> list[float | None]:
     column = {name: j for j, name in enumerate(evidence.names)}
     return [
-        float(evidence.log_p[i, column[name]]) if name in column else None
+        max(float(evidence.log_p[i, column[name]]), LOWEST_LOG_P) if name in column else None
         for i, name in enumerate(truth)
     ]

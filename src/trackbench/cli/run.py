@@ -79,7 +79,7 @@ def command(*, summary: Path | None, dry_run: bool, **typed: Any) -> None:
     if failed:
         raise CellsFailedError(
             f"{failed} of {plan.n_rows} rows failed",
-            f"trackbench report {options.out} shows why; the other rows are complete",
+            f"trackbench report {options.out} shows why, --rerun-failed tries them again",
         )
 
 

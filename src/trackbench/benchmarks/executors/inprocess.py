@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from trackbench.benchmarks.cell import execute
 from trackbench.benchmarks.executors import Answer
+from trackbench.benchmarks.guard import guarded
 from trackbench.benchmarks.stages import StageCache
 from trackbench.benchmarks.threads import pin_threads
 from trackbench.benchmarks.workbench import Workbench
@@ -38,4 +40,4 @@ class InProcessExecutor:
         bench: Workbench | None = None
         for job in jobs:
             bench = bench or Workbench(self.registry, StageCache(stages), job.seed)
-            yield Answer(job, execute(job, bench))
+            yield Answer(job, guarded("job", partial(execute, job, bench)))

@@ -17,7 +17,6 @@ from pebble import ProcessExpired, ProcessPool
 from trackbench.benchmarks.executors import Answer, Limits
 from trackbench.benchmarks.executors.worker import run_job, start_worker
 from trackbench.benchmarks.record import CRASHED, FAILED, TIMED_OUT, Failure
-from trackbench.errors import StoreError, TrackbenchError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -87,10 +86,9 @@ class LocalExecutor:
             return Failure(TIMED_OUT, reason, _tail(log))
         except ProcessExpired as error:
             return Failure(CRASHED, _death(error.exitcode), _tail(log))
-        except StoreError:
-            raise
-        except TrackbenchError as error:
-            return Failure(FAILED, str(error), _tail(log))
+        except Exception as error:  # noqa: BLE001  whatever a plugin does to its process
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            return Failure(FAILED, reason, _tail(log))
 
 
 def _death(exitcode: int) -> str:

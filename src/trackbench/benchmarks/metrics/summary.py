@@ -62,18 +62,30 @@ def summarise(scores: Sequence[CaseScores], units: Sequence[str]) -> list[Estima
     names = sorted(set(units))
     row = {name: i for i, name in enumerate(names)}
     index = np.array([row[unit] for unit in units])
-    found = []
-    for metric in METRICS:
-        sums, ratio, n = _sums(metric, scores, index, len(names))
-        if n:
-            found.append(_estimate(metric, sums, ratio, n))
-    return found
+    totals = [_totals(metric, scores, index, len(names)) for metric in METRICS]
+    known = [item for item in totals if item.n_cases]
+    drawn: list[list[NDArray[np.float64]]] = [[] for _ in known]
+    for counts in resampled_counts(len(names)):
+        for item, values in zip(known, drawn, strict=True):
+            values.append(item.ratio(counts @ item.sums))
+    return [
+        _estimate(item, np.concatenate(values)) for item, values in zip(known, drawn, strict=True)
+    ]
 
 
-def _sums(
+@dataclass(frozen=True)
+class _Totals:
+    """Per-unit sums (n_units, k) of one metric, and how sums become the metric."""
+
+    metric: str
+    sums: NDArray[np.float64]
+    ratio: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+    n_cases: int
+
+
+def _totals(
     metric: str, scores: Sequence[CaseScores], index: NDArray[np.intp], n_units: int
-) -> tuple[NDArray[np.float64], Callable[[NDArray[np.float64]], NDArray[np.float64]], int]:
-    """Give per-unit sums (n_units, k), how sums become the metric, and the number of cases."""
+) -> _Totals:
     if metric == "ece":
         per_case = np.stack([item.ece_bins.ravel() for item in scores])
         n = int((per_case[:, : per_case.shape[1] // 3].sum(axis=1) > 0).sum())
@@ -85,7 +97,7 @@ def _sums(
         ratio = _mean
     sums = np.zeros((n_units, per_case.shape[1]))
     np.add.at(sums, index, per_case)
-    return sums, ratio, n
+    return _Totals(metric, sums, ratio, n)
 
 
 def _mean(sums: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -101,14 +113,8 @@ def _ece(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     return gap
 
 
-def _estimate(
-    metric: str,
-    sums: NDArray[np.float64],
-    ratio: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    n: int,
-) -> Estimate:
-    mean = float(ratio(sums.sum(axis=0)))
-    drawn = np.concatenate([ratio(counts @ sums) for counts in resampled_counts(len(sums))])
+def _estimate(totals: _Totals, drawn: NDArray[np.float64]) -> Estimate:
+    mean = float(totals.ratio(totals.sums.sum(axis=0)))
     tail = (1 - CONFIDENCE) / 2
     low, high = np.nanquantile(drawn, [tail, 1 - tail])
-    return Estimate(metric, mean, float(low), float(high), n)
+    return Estimate(totals.metric, mean, float(low), float(high), totals.n_cases)
