@@ -1,12 +1,24 @@
 """Jobs in this process: rows, shared stages, segmented points, what plugins get to see."""
 
+import json
+
 import numpy as np
 import pytest
 
-from trackbench import PointCloud
+from trackbench import Evidence, PointCloud
 from trackbench.benchmarks.chunk import Chunk
-from trackbench.benchmarks.record import CONTAMINATED, FAILED, OK, OUT_OF_MEMORY, SKIPPED
+from trackbench.benchmarks.predict import predict
+from trackbench.benchmarks.record import (
+    CONTAMINATED,
+    FAILED,
+    OK,
+    OUT_OF_MEMORY,
+    SKIPPED,
+    CellRecord,
+    Row,
+)
 from trackbench.benchmarks.segmented import carry_truth
+from trackbench.core.evidence import label
 
 SEVERAL = {"protocols": "trial-several", "labelers": "vote,transfer"}
 
@@ -129,11 +141,18 @@ def test_no_detection_at_all(planned):
     assert len(missed) == 11
 
 
-def test_minus_infinity_can_be_stored(run):
-    (record,) = run(matchers="sure", labelers="transfer[prefer_named=0]")
-    assert statuses([record]) == [OK] * 6
-    assert record.rows[0].prediction.log_p_true[0] == -100.0
-    assert record.rows[0].prediction.name[1] == "N0"
+def test_minus_infinity_can_be_stored(planned):
+    """A table may hold it, JSON may not."""
+    case = planned().parts[0].task.cases[0]
+    table = np.full((len(case.test), 3), -np.inf)
+    table[:, 1] = 0.0
+    evidence = Evidence(("N0", "N1"), table)
+    prediction = predict(case, label(evidence), evidence)
+    assert prediction.log_p_true[:3] == (-100.0, 0.0, None)
+    json.dumps(
+        CellRecord("key", (Row("c", "a", "", OK, prediction=prediction),)).to_json(),
+        allow_nan=False,
+    )
 
 
 def test_a_plugin_that_changed_since_the_plan_is_refused_in_a_row(

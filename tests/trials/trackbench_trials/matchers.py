@@ -93,17 +93,6 @@ class HungryMatcher(PairwiseMatcher):
         return by_distance(template, test)
 
 
-class SureMatcher(PairwiseMatcher):
-    """Gives every neuron to the one of its own index, and nothing at all to any other."""
-
-    name = "sure"
-
-    def match_pair(self, template, test):
-        table = np.full((len(test), len(template) + 1), -np.inf)
-        table[np.arange(len(test)), np.roll(np.arange(len(test)), 1)] = 0.0
-        return Match(table)
-
-
 class UnwillingMatcher(PairwiseMatcher):
     """Supports one animal alone."""
 
@@ -162,7 +151,6 @@ MATCHERS = [
     NanMatcher,
     ShapeMatcher,
     HungryMatcher,
-    SureMatcher,
     UnwillingMatcher,
     LeakyMatcher,
     CountedMatcher,
