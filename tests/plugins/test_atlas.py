@@ -4,16 +4,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trackbench.core.alignment import align
 from trackbench.core.atlas import NamedPoints
+from trackbench.core.atlas_scorer import Scorer
 from trackbench.core.keys import animal_key
 from trackbench.core.pipeline import fit_labelers, label_test
+from trackbench.core.statistical_atlas import StatisticalAtlas, fit_atlas, fit_published
 from trackbench.core.types import PointCloud
 from trackbench.core.weights import load_weights, save_weights
 from trackbench.errors import InputError
 from trackbench.plugins.atlas import AtlasConfig, AtlasLabeler
-from trackbench.plugins.atlas.alignment import align
-from trackbench.plugins.atlas.model import StatisticalAtlas, fit_atlas, fit_published
-from trackbench.plugins.atlas.scorer import Scorer
 
 DATA = os.environ.get("TRACKBENCH_DATA")
 

@@ -68,9 +68,7 @@ def widen(table: Evidence, names: Sequence[str]) -> NDArray[np.float64]:
     return np.concatenate([wide, spread], axis=1)
 
 
-def prefer_named(
-    log_p: NDArray[Any], names: Sequence[str], log_odds: float
-) -> NDArray[np.float32]:
+def prefer_named(log_p: NDArray[Any], names: Sequence[str], log_odds: float) -> NDArray[np.float32]:
     """Raise the names against anonymous candidates and "none"; rows stay normalised.
 
     A person names the neurons that can be found in every volume. So where a neuron's own

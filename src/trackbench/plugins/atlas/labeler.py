@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
+from trackbench.core.alignment import align
+from trackbench.core.atlas_scorer import Scorer
 from trackbench.core.color import CHANNELS, compressed_color, scaled_color
 from trackbench.core.evidence import normalise_rows
 from trackbench.core.gaussians import Gaussians
 from trackbench.core.plugin import Config, Labeler
+from trackbench.core.statistical_atlas import StatisticalAtlas, fit_published
 from trackbench.core.types import Evidence
 from trackbench.core.weights import Weights, load_weights
-from trackbench.plugins.atlas.alignment import align
 from trackbench.plugins.atlas.config import AtlasConfig
-from trackbench.plugins.atlas.model import StatisticalAtlas, fit_published
-from trackbench.plugins.atlas.scorer import Scorer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from trackbench.core.atlas_scorer import AlignmentSettings, Scorer
 from trackbench.core.evidence import normalise_rows
 from trackbench.core.geometry import FloatArray, fit_affine, fit_rigid, pose_starts
-from trackbench.plugins.atlas.scorer import Scorer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from trackbench.plugins.atlas.config import AtlasConfig
-    from trackbench.plugins.atlas.model import StatisticalAtlas
+    from trackbench.core.statistical_atlas import StatisticalAtlas
+
+__all__ = ["Alignment", "align"]
 
 MIRROR: Final = np.array([-1.0, 1.0, 1.0])
 
@@ -50,7 +51,7 @@ def align(
     zyx_um: FloatArray,
     color: FloatArray | None,
     mirrored: bool | None,
-    config: AtlasConfig,
+    config: AlignmentSettings,
 ) -> Alignment:
     """Align one worm from all start poses; give the most likely alignment.
 
@@ -62,7 +63,7 @@ def align(
         Compressed.
     mirrored : bool or None
         Without color and without handedness the recording is taken as not mirrored.
-    config : AtlasConfig
+    config : AlignmentSettings
     """
     hands = (False, True) if mirrored is None and color is not None else (bool(mirrored),)
     blurred = [Scorer.of(atlas, config, blur) for blur in _blurs(config)]
@@ -82,7 +83,7 @@ def align(
 ROUNDS_BEFORE_CHOICE: Final = 3
 
 
-def _blurs(config: AtlasConfig) -> list[float]:
+def _blurs(config: AlignmentSettings) -> list[float]:
     """Extra spread of each round: halved every two rounds, zero in the last third."""
     count = ROUNDS_BEFORE_CHOICE + config.rounds
     blurs = [config.blur_um * 0.5 ** (turn / 2.0) for turn in range(count)]

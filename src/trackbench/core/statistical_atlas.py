@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from trackbench.core.atlas import (
+    ALIGN_RIDGE_UM2,
     NamedPoints,
+    align_to_means,
+    anatomical_means,
     color_of,
     common_names,
     gaussians_by_name,
     named_points,
     presence_by_name,
 )
+from trackbench.core.color import compressed_color
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
     from trackbench.core.geometry import FloatArray
     from trackbench.core.types import PointCloud
     from trackbench.core.weights import Weights
+
+__all__ = ["StatisticalAtlas", "aligned_worms", "atlas_of", "fit_atlas", "fit_published"]
 
 FLOOR_UM2: Final = 0.5
 """Added to each variance of position: neurons are marked by hand, to about 0.7 µm."""
@@ -103,3 +109,34 @@ def fit_published(references: Sequence[PointCloud]) -> StatisticalAtlas:
         for worm in references
     ]
     return fit_atlas(worms, names)
+
+
+def atlas_of(worms: Sequence[PointCloud]) -> StatisticalAtlas:
+    """Fit an atlas to labeled worms with colors.
+
+    Parameters
+    ----------
+    worms : sequence of PointCloud
+    """
+    names = common_names(worms)
+    return fit_atlas(aligned_worms(worms, names), names)
+
+
+def aligned_worms(worms: Sequence[PointCloud], names: Sequence[str]) -> list[NamedPoints]:
+    """Bring labeled worms into the atlas frame by their names; colors are compressed.
+
+    Parameters
+    ----------
+    worms : sequence of PointCloud
+    names : sequence of str
+    """
+    points = [named_points(worm, names) for worm in worms]
+    means = anatomical_means(points, names)
+    return [
+        replace(
+            worm,
+            zyx_um=align_to_means(worm, means, ridge=ALIGN_RIDGE_UM2)(worm.zyx_um),
+            color=None if worm.color is None else compressed_color(worm.color),
+        )
+        for worm in points
+    ]
