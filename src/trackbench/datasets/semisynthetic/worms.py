@@ -10,6 +10,7 @@ import numpy as np
 from trackbench.core.atlas import NamedPoints, align_to_means, procrustes_means
 from trackbench.core.keys import animal_key
 from trackbench.datasets.labeled_heads import labeled_heads
+from trackbench.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -117,7 +118,7 @@ def anatomical_axes(means: FloatArray, names: Sequence[str]) -> FloatArray:
 
     Left and right come from the last letter of paired names (RMEL and RMER). The long axis is
     the direction of largest spread perpendicular to that; dorsal and ventral pairs (RMED and
-    RMEV) give its sign, because (anterior to posterior, dorsal to ventral, left to right) is
+    RMEV, OLQDL and OLQVL) give its sign, because (anterior to posterior, dorsal to ventral, left to right) is
     right-handed.
 
     Parameters
@@ -127,8 +128,8 @@ def anatomical_axes(means: FloatArray, names: Sequence[str]) -> FloatArray:
     names : sequence of str, length k
     """
     row = {name: means[i] for i, name in enumerate(names) if np.isfinite(means[i, 0])}
-    right = _mean_difference(row, "L", "R")
-    ventral = _mean_difference(row, "D", "V")
+    right = _mean_difference(row, "LR", (-1,))
+    ventral = _mean_difference(row, "DV", (-1, -2))
     right = right / np.linalg.norm(right)
     points = np.stack(list(row.values()))
     flat = points - np.median(points, axis=0)
@@ -141,11 +142,21 @@ def anatomical_axes(means: FloatArray, names: Sequence[str]) -> FloatArray:
     return axes
 
 
-def _mean_difference(row: dict[str, FloatArray], first: str, second: str) -> FloatArray:
+def _mean_difference(row: dict[str, FloatArray], letters: str, ends: tuple[int, ...]) -> FloatArray:
+    """Mean step from names with the first letter at one of `ends` to those with the second."""
+    first, second = letters
     pairs = [
-        row[name[:-1] + second] - row[name]
+        row[other] - row[name]
         for name in row
-        if name.endswith(first) and name[:-1] + second in row
+        for end in ends
+        if len(name) > -end
+        and name[end] == first
+        and (other := name[:end] + second + name[len(name) + end + 1 :]) in row
     ]
+    if not pairs:
+        raise InputError(
+            f"the labels hold no pair of neurons that differ in {first} and {second}",
+            "give worms with more names",
+        )
     mean: FloatArray = np.mean(pairs, axis=0)
     return mean

@@ -128,7 +128,7 @@ class Block(nn.Module):
         factor = self.log_factor.clamp_max(MAX_LOG_FACTOR).exp().to(tokens.dtype)
         queries = _turned_heads(_normalised(queries), turns, self.heads) * factor
         own = self._memory(keys, values, turns, mask)
-        mixed = torch.matmul(torch.exp(queries @ own.keys.mT), own.values)
+        mixed = torch.matmul((queries @ own.keys.mT).exp_(), own.values)
         if other is not None:
             mixed = mixed + _attend_in_groups(queries, other)
         mixed = mixed[..., :-1] / mixed[..., -1:]
@@ -161,7 +161,7 @@ def _attend_in_groups(queries: Tensor, other: Memory) -> Tensor:
     size, heads, n, width = queries.shape
     grouped = queries.reshape(groups, -1, heads, n, width).transpose(1, 2)
     stacked = grouped.reshape(groups, heads, -1, width)
-    mixed = torch.matmul(torch.exp(stacked @ other.keys.mT), other.values)
+    mixed = torch.matmul((stacked @ other.keys.mT).exp_(), other.values)
     split = mixed.reshape(groups, heads, size // groups, n, -1).transpose(1, 2)
     return split.reshape(size, heads, n, -1)
 
