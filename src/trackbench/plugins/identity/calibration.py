@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from trackbench.core.evidence import normalise_rows
+
 if TYPE_CHECKING:
     from trackbench.core.geometry import FloatArray
 
@@ -52,19 +54,31 @@ def calibrated(log_p: FloatArray, calibration: Calibration) -> FloatArray:
         Row-normalised.
     """
     balanced = balance(log_p / calibration.temperature)
-    return _rows_normalised(balanced * calibration.sharpness)
+    return normalise_rows(balanced * calibration.sharpness)
 
 
 def balance(scores: FloatArray) -> FloatArray:
-    """Normalise rows to one and every column, but the last, to at most one (Sinkhorn 1967)."""
-    table = _rows_normalised(scores)
+    """Normalise rows to one and every column, but the last, to at most one (Sinkhorn 1967).
+
+    Parameters
+    ----------
+    scores : ndarray, (n, k + 1)
+        Log-scores.
+
+    Returns
+    -------
+    ndarray, (n, k + 1)
+        Log-probabilities, rows normalised last.
+    """
+    table = normalise_rows(scores)
+    p = np.exp(table)
+    column = np.ones(p.shape[1])
     for _ in range(ROUNDS):
-        load = np.maximum(np.logaddexp.reduce(table[:, :-1], axis=0), 0.0)
-        table[:, :-1] -= load
-        table = _rows_normalised(table)
-    return table
+        row = 1.0 / np.maximum(p @ column, SMALLEST)
+        load = column[:-1] * (row @ p[:, :-1])
+        column[:-1] /= np.maximum(load, 1.0)
+    return normalise_rows(table + np.log(column))
 
 
-def _rows_normalised(scores: FloatArray) -> FloatArray:
-    normalised: FloatArray = scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
-    return normalised
+SMALLEST: Final = 1e-30
+"""Keeps rows without any possible name from dividing by zero."""

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from trackbench.plugins.identity.ensemble import Ensemble
     from trackbench.plugins.identity.network import IdentityNetwork
 
-TEMPERATURES: Final = (0.5, 0.6, 0.7, 0.8, 1.0, 1.2)
-SHARPNESSES: Final = (0.8, 1.0, 1.2, 1.5, 1.8)
+TEMPERATURES: Final = (0.5, 0.6, 0.7, 0.85, 1.0)
+SHARPNESSES: Final = (0.8, 1.0, 1.2, 1.5)
 
 
 class Progress:
