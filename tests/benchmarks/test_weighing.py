@@ -40,7 +40,7 @@ def test_a_useless_labeler_gets_no_weight_and_better_ones_get_more():
     found = weigh(tables, cases)
     assert found.weights[0] > found.weights[2] > found.weights[1]
     assert found.weights[1] < 0.15
-    assert found.nll[1] < found.nll[0]
+    assert found.brier[1] < found.brier[0]
     assert (found.n_cases, found.n_neurons) == (200, 1200)
 
 
@@ -55,7 +55,7 @@ def test_the_fit_is_a_minimum():
             ]
             for own in tables
         ]
-        assert weigh(scaled, cases).nll[0] > best.nll[1]
+        assert weigh(scaled, cases).brier[0] > best.brier[1]
 
 
 def test_overconfident_tables_are_cooled():

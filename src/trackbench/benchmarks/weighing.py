@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import logsumexp
+from scipy.special import softmax
 
 from trackbench.core.evidence import add, label, widen
 from trackbench.core.pipeline import match_batch, view
@@ -40,8 +40,8 @@ class Weighing:
         One a labeler.
     n_cases, n_neurons : int
         Of the fit.
-    nll : tuple of float
-        Mean negative log-probability (nat) of the true names with all weights 1, and fitted.
+    brier : tuple of float
+        Mean squared distance of the pool from the truth with all weights 1, and fitted.
     m_test : tuple of float
         Share of neurons named correctly, likewise; mean over cases.
     """
@@ -49,7 +49,7 @@ class Weighing:
     weights: tuple[float, ...]
     n_cases: int
     n_neurons: int
-    nll: tuple[float, float]
+    brier: tuple[float, float]
     m_test: tuple[float, float]
 
 
@@ -97,12 +97,12 @@ def _matches(matcher: Matcher[Any], case: Case) -> list[Match]:
 
 
 def weigh(tables: Sequence[Sequence[Evidence]], cases: Sequence[Case]) -> Weighing:
-    """Find the weights that make the true names most probable.
+    """Find the weights by which the sum of tables says the truth best.
 
-    Minimises the negative log-probability of the true names, mean over the named neurons of a
-    case, then over cases, under the weighted product of the tables: a log-linear pool (Genest
-    and Zidek 1986), whose objective is convex in the weights. A common factor of all weights is
-    a temperature, so the fit calibrates as well.
+    The sum is a log-linear pool (Genest and Zidek 1986). Its Brier score (Brier 1950) over the
+    named neurons of a case, mean over cases, is made smallest: a proper score, so the pool comes
+    out calibrated, and a bounded one, so a labeler that fails wholly on one worm is not
+    dismissed for it, as it would be by the logarithm.
 
     Parameters
     ----------
@@ -112,20 +112,26 @@ def weigh(tables: Sequence[Sequence[Evidence]], cases: Sequence[Case]) -> Weighi
     """
     problems = [_problem(own, case) for own, case in zip(tables, cases, strict=True)]
     problems = [problem for problem in problems if problem[1].size]
-    equal = (1.0,) * len(tables[0])
+    count = len(tables[0])
+    equal = (1.0,) * count
 
     def objective(weights: FloatArray) -> tuple[float, FloatArray]:
-        return _objective(weights, problems)
+        return _brier(weights, problems)
 
-    bounds = [(0.0, LARGEST_WEIGHT)] * len(equal)
-    found = minimize(objective, np.array(equal), jac=True, method="L-BFGS-B", bounds=bounds)
+    bounds = [(0.0, LARGEST_WEIGHT)] * count
+    starts = [np.full(count, 1.0 / count), *np.maximum(np.eye(count), 0.05)]
+    found = min(
+        (
+            minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds)
+            for start in starts
+        ),
+        key=lambda result: float(result.fun),
+    )
     weights = tuple(round(float(weight), 3) for weight in found.x)
     scores = [(objective(np.array(w))[0], _m_test(tables, cases, w)) for w in (equal, weights)]
-    (nll_before, test_before), (nll_after, test_after) = scores
+    (before, test_before), (after, test_after) = scores
     neurons = sum(len(truth) for _, truth in problems)
-    return Weighing(
-        weights, len(problems), neurons, (nll_before, nll_after), (test_before, test_after)
-    )
+    return Weighing(weights, len(problems), neurons, (before, after), (test_before, test_after))
 
 
 def _problem(tables: Sequence[Evidence], case: Case) -> tuple[FloatArray, NDArray[np.intp]]:
@@ -137,18 +143,18 @@ def _problem(tables: Sequence[Evidence], case: Case) -> tuple[FloatArray, NDArra
     return np.stack([widen(table, names)[rows] for table in tables]), truth
 
 
-def _objective(
+def _brier(
     weights: FloatArray, problems: Sequence[tuple[FloatArray, NDArray[np.intp]]]
 ) -> tuple[float, FloatArray]:
-    """Mean negative log-probability of the true names, and its gradient."""
+    """Mean squared distance of the pool from the truth, and its gradient."""
     value, slope = 0.0, np.zeros(len(weights))
     for log_p, truth in problems:
-        total = np.tensordot(weights, log_p, axes=1)
-        total = total - logsumexp(total, axis=1, keepdims=True)
-        rows = np.arange(len(truth))
-        value -= float(total[rows, truth].mean())
-        expected = np.einsum("nk,lnk->ln", np.exp(total), log_p)
-        slope += (expected - log_p[:, rows, truth]).mean(axis=1)
+        p = softmax(np.tensordot(weights, log_p, axes=1), axis=1)
+        off = p.copy()
+        off[np.arange(len(truth)), truth] -= 1.0
+        value += float(np.square(off).sum(axis=1).mean())
+        pull = 2.0 * p * (off - (off * p).sum(axis=1, keepdims=True))
+        slope += np.einsum("nk,lnk->l", pull, log_p) / len(truth)
     return value / len(problems), slope / len(problems)
 
 

@@ -46,7 +46,7 @@ def command(
 ) -> None:
     """Find the weights of a SUM of labelers, such as identity+atlas+color.
 
-    They make the true names of the split most probable; the test split is never used.
+    They make the Brier score of the true names smallest; the test split is never used.
     """
     from trackbench.benchmarks.tasks import choose, load_task
     from trackbench.benchmarks.weighing import collect_tables, weigh, weighted_specs
@@ -77,5 +77,5 @@ def command(
 def _print(labelers: Sequence[Spec], result: Weighing) -> None:
     for spec, weight in zip(labelers, result.weights, strict=True):
         click.echo(f"{spec!s:<40} {weight:8.3f}")
-    for label, (before, after) in (("nll", result.nll), ("m_test", result.m_test)):
+    for label, (before, after) in (("brier", result.brier), ("m_test", result.m_test)):
         click.echo(f"{label:<40} {after:8.4f}  (all weights 1: {before:.4f})")
