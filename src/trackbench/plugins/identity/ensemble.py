@@ -33,7 +33,7 @@ class Ensemble:
     networks : tuple of IdentityNetwork
     uses : tuple of str
         What each reads: "always", worms with "color", or those with "position" alone. The
-        first that reads a worm searches its pose.
+        first that reads a worm finds its pose and handedness.
     names : tuple of str
     atlas : NameAtlas
     with_color, without_color : Calibration

@@ -1,8 +1,8 @@
 """From raw points to a table over names: pose search, refinement, color correction, averaging.
 
 Rotation, roll and head direction are found here; handedness is taken as given, or both are tried
-and judged by the network's pose output (colors and the few asymmetric neurons tell it), never by
-how well positions fit.
+and judged by the network's handedness output and how sure it is of names (colors and the few
+asymmetric neurons tell it), never by how well positions fit.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def read_worm(
     Parameters
     ----------
     networks : sequence of IdentityNetwork
-        The first searches the pose, all are averaged in the end.
+        The first finds pose and handedness, the tables of all are averaged.
     atlas : NameAtlas
     zyx_um : ndarray, (n, 3)
         As recorded.
@@ -111,10 +111,7 @@ def read_worm(
         _search(networks[0], atlas.means, zyx_um, color, mirrored=hand, config=config)
         for hand in hands
     ]
-    best = found[0]
-    if mirrored is None:
-        odds = [_handedness(networks, pose, color, config) for pose in found]
-        best = found[int(np.argmax(odds))]
+    best = max(found, key=lambda pose: pose.handedness)
     if color[:, -1].any():
         color = corrected_features(color, best.log_p, atlas.colors)
     tables = [_predict(network, best.zyx_um[None], color, config).log_p for network in networks]
@@ -129,6 +126,7 @@ class _Pose:
     zyx_um: FloatArray
     log_p: FloatArray
     mirrored: bool
+    handedness: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,18 +155,7 @@ def _search(
         poses = np.stack([_fitted(poses[i], views.log_p[i], means, config) for i in kept])
         views = _predict(network, poses, color, config)
     best = int(np.argmax(views.score))
-    return _Pose(poses[best], views.log_p[best], mirrored)
-
-
-def _handedness(
-    networks: Sequence[IdentityNetwork],
-    pose: _Pose,
-    color: NDArray[np.float32],
-    config: SearchConfig,
-) -> float:
-    """Mean score of a pose's handedness over the networks."""
-    views = [_predict(network, pose.zyx_um[None], color, config) for network in networks]
-    return float(np.mean([view.handedness[0] for view in views]))
+    return _Pose(poses[best], views.log_p[best], mirrored, float(views.handedness[best]))
 
 
 def _predict(
