@@ -126,13 +126,19 @@ def test_tiny_worms(references, n):
     assert found.log_p.shape == (n, len(found.names) + 1)
 
 
-def test_one_template_or_numbers_for_names_are_refused_with_the_reason(references):
+def test_one_template_is_refused_with_the_reason(references):
     test = references[0].without_names()
     truth = Truth(("",) * len(test))
     one = Case("0", tuple(references[:1]), test, truth, "worm", "test", "made-up")
-    assert "3 or more worms" in reason_to_skip(CrfLabeler(), one)
+    assert "3 or more named worms" in reason_to_skip(CrfLabeler(), one)
     many = Case("1", tuple(references), test, truth, "worm", "test", "made-up")
     assert reason_to_skip(CrfLabeler(), many) is None
+    apart = tuple(
+        PointCloud(worm.zyx_um, names=tuple(f"{i}-{name}" for name in worm.names))
+        for i, worm in enumerate(references[:3])
+    )
+    strangers = Case("2", apart, test, truth, "worm", "test", "made-up")
+    assert "share" in reason_to_skip(CrfLabeler(), strangers)
 
 
 def test_propagation_on_a_tree_is_exact():

@@ -119,24 +119,24 @@ def atlas_of(worms: Sequence[PointCloud]) -> StatisticalAtlas:
     worms : sequence of PointCloud
     """
     names = common_names(worms)
-    return fit_atlas(aligned_worms(worms, names), names)
+    points = [named_points(worm, names) for worm in worms]
+    return fit_atlas(aligned_worms(points, anatomical_means(points, names)), names)
 
 
-def aligned_worms(worms: Sequence[PointCloud], names: Sequence[str]) -> list[NamedPoints]:
-    """Bring labeled worms into the atlas frame by their names; colors are compressed.
+def aligned_worms(worms: Sequence[NamedPoints], means: FloatArray) -> list[NamedPoints]:
+    """Bring labeled worms into the frame of their names' means; colors are compressed.
 
     Parameters
     ----------
-    worms : sequence of PointCloud
-    names : sequence of str
+    worms : sequence of NamedPoints
+        With the anatomy's handedness.
+    means : ndarray, (k, 3)
     """
-    points = [named_points(worm, names) for worm in worms]
-    means = anatomical_means(points, names)
     return [
         replace(
             worm,
             zyx_um=align_to_means(worm, means, ridge=ALIGN_RIDGE_UM2)(worm.zyx_um),
             color=None if worm.color is None else compressed_color(worm.color),
         )
-        for worm in points
+        for worm in worms
     ]

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 
 from trackbench.core.alignment import align
-from trackbench.core.atlas import common_names
+from trackbench.core.atlas import common_names, named_points, procrustes_means
 from trackbench.core.atlas_scorer import Scorer
 from trackbench.core.color import CHANNELS, compressed_color, scaled_color
 from trackbench.core.evidence import normalise_rows
+from trackbench.core.geometry import principal_axes
 from trackbench.core.plugin import Config, Labeler
 from trackbench.core.statistical_atlas import StatisticalAtlas, aligned_worms, fit_atlas
 from trackbench.core.types import Evidence
@@ -67,17 +68,19 @@ class CrfLabeler(Labeler[CrfConfig]):
     cite = "Chaudhary et al. 2021, eLife 10: e60321"
 
     def supports(self, case: Case) -> str | None:
-        """Ask for several worms with left and right members of the same class."""
-        names = {name for worm in case.templates for name in worm.names or ()}
-        paired = any(name.endswith("L") and f"{name[:-1]}R" in names for name in names)
-        if len(case.templates) < FEWEST_WORMS or not paired:
-            return f"needs {FEWEST_WORMS} or more worms with anatomical names"
+        """Ask for several worms that share names."""
+        if len(case.templates) < FEWEST_WORMS:
+            return f"needs {FEWEST_WORMS} or more named worms"
+        if len(common_names(case.templates)) < FEWEST_POINTS:
+            return f"the named worms share fewer than {FEWEST_POINTS} names"
         return None
 
     def fit(self, references: Sequence[PointCloud]) -> RandomField:
         """Learn the atlas and the displacements of all pairs of names."""
         names = common_names(references)
-        worms = aligned_worms(references, names)
+        points = [named_points(worm, names) for worm in references]
+        means = procrustes_means(points, len(names))
+        worms = aligned_worms(points, means @ principal_axes(means).T)
         colored = all(worm.color is not None for worm in worms)
         if not colored:
             worms = [replace(w, color=np.zeros((len(w.zyx_um), CHANNELS))) for w in worms]
