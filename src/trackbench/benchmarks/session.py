@@ -24,6 +24,8 @@ from trackbench.core.spec import Spec, parse_combination, parse_specs
 from trackbench.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from trackbench.benchmarks.executors import Executor
     from trackbench.benchmarks.runner import Progress
     from trackbench.core.registry import Registry
@@ -50,6 +52,8 @@ class Options:
     split : str, optional
         The protocol's first where None.
     data_dir : Path, optional
+    offline : bool
+        Never download.
     oracle : bool
         Whether datasets are asked for inputs made with the true names.
     seed : int
@@ -71,6 +75,7 @@ class Options:
     protocols: str = ""
     split: str | None = None
     data_dir: Path | None = None
+    offline: bool = False
     oracle: bool = False
     seed: int = 0
     workers: int = 1
@@ -80,8 +85,12 @@ class Options:
     threads: int = 1
 
 
-def plan_for(registry: Registry, options: Options) -> Plan:
-    """Check a request, read its cases and make the plan. Nothing is written.
+def plan_for(
+    registry: Registry, options: Options, progress: Callable[[int], None] | None = None
+) -> Plan:
+    """Check a request, read its cases and make the plan. Nothing is written to the store.
+
+    `progress` is told of the bytes of a download.
 
     Raises
     ------
@@ -101,6 +110,8 @@ def plan_for(registry: Registry, options: Options) -> Plan:
             split=options.split,
             data_dir=options.data_dir,
             seed=options.seed,
+            offline=options.offline,
+            progress=progress,
         )
         for spec, protocol in choose(registry, datasets, names)
     ]

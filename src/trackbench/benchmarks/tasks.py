@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from trackbench.core.spec import Spec
+from trackbench.datasets.locate import locate
 from trackbench.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -88,8 +89,12 @@ def load_task(
     split: str | None = None,
     data_dir: Path | None = None,
     seed: int = 0,
+    offline: bool = False,
+    progress: Callable[[int], None] | None = None,
 ) -> Task:
-    """Read the cases of one protocol.
+    """Read the cases of one protocol; download its files if need be, unless `offline`.
+
+    `progress` is told of the bytes as they arrive.
 
     Raises
     ------
@@ -105,18 +110,11 @@ def load_task(
             f"there are: {', '.join(protocol.splits)}",
         )
     dataset = _dataset(registry, spec, seed)
-    cases = tuple(dataset.cases(protocol.name, split, _root(dataset, protocol, data_dir)))
+    section = dataset.source(protocol.name)
+    root = section and locate(section, data_dir=data_dir, offline=offline, progress=progress)
+    cases = tuple(dataset.cases(protocol.name, split, root or None))
     _check(cases, f"{spec} {protocol.name} {split}")
     return Task(spec, protocol, split, cases, dataset.expected_cases(protocol.name, split))
-
-
-def _root(dataset: Dataset[Any], protocol: Protocol, data_dir: Path | None) -> Path | None:
-    section = dataset.source(protocol.name)
-    if section is None:
-        return None
-    from trackbench.datasets.locate import locate
-
-    return locate(section, data_dir=data_dir)
 
 
 def _check(cases: Iterable[Case], who: str) -> None:

@@ -1,4 +1,4 @@
-"""``trackbench check``: does a plugin hold what every plugin must?"""
+"""``trackbench check``: whether a plugin holds what every plugin must."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Live progress of a run on standard error."""
+"""Live progress on standard error: of a run, of a download."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TransferSpeedColumn,
+)
 
 from trackbench.benchmarks.record import FAILURES
 
@@ -17,7 +25,7 @@ if TYPE_CHECKING:
     from trackbench.benchmarks.plan import Job, Plan
     from trackbench.benchmarks.record import CellRecord
 
-__all__ = ["shown_progress"]
+__all__ = ["shown_download", "shown_progress"]
 
 
 @contextmanager
@@ -46,3 +54,15 @@ def shown_progress(plan: Plan, out: Path) -> Iterator[Callable[[CellRecord, Job]
             bars.advance(task)
 
         yield advance
+
+
+@contextmanager
+def shown_download() -> Iterator[Callable[[int], None]]:
+    """Show how much has arrived, from the first byte on; nothing where nothing is downloaded."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), DownloadColumn(), TransferSpeedColumn())
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bars:
+        task = bars.add_task("downloading data", total=None, visible=False)
+        yield lambda count: bars.update(task, advance=count, visible=True)

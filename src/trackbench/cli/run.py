@@ -26,6 +26,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--protocol", "protocols", default="", metavar="LIST", help="Such as chaudhary.")
 @click.option("--split", help="Default: the first split of the protocol.")
 @click.option("--data-dir", type=FOLDER, help="Where the data lies; else TRACKBENCH_DATA.")
+@click.option("--offline", is_flag=True, help="Never download data.")
 @click.option(
     "--out",
     type=FOLDER,
@@ -58,7 +59,7 @@ def command(*, summary: Path | None, dry_run: bool, **typed: Any) -> None:
     """
     from trackbench.benchmarks.session import plan_for, run
     from trackbench.cli.output import check_writable, write_summary
-    from trackbench.cli.progress import shown_progress
+    from trackbench.cli.progress import shown_download, shown_progress
     from trackbench.cli.table import print_plan, print_summary
     from trackbench.core.registry import load_registry
 
@@ -66,7 +67,8 @@ def command(*, summary: Path | None, dry_run: bool, **typed: Any) -> None:
         check_writable(summary)
     options = _options(typed)
     registry = load_registry()
-    plan = plan_for(registry, options)
+    with shown_download() as received:
+        plan = plan_for(registry, options, received)
     if dry_run:
         print_plan(plan, options.out)
         return
