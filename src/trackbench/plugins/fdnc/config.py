@@ -32,15 +32,12 @@ class FdncConfig(Config):
     none_bias: float = Field(
         default=0.0, ge=-20, le=20, description="added to the scores of having no partner"
     )
-    exclusion: int = Field(
-        default=3, ge=0, le=100, description="rounds in which tests compete for template neurons"
-    )
     refine: int = Field(default=2, ge=0, le=20, description="rounds of refinement by neighbours")
     refine_strength: float = Field(
-        default=0.3, ge=0, le=2, description="weight of the residuals against the network"
+        default=0.8, ge=0, le=2, description="weight of the residuals against the network"
     )
     refine_least_um: float = Field(
-        default=2.5, gt=0, le=50, description="smallest residual that is believed, in µm"
+        default=1.2, gt=0, le=50, description="smallest residual that is believed, in µm"
     )
     refine_reach_um: float = Field(
         default=10.0, gt=0, le=200, description="distance over which neurons move together, in µm"

@@ -110,7 +110,7 @@ class Engine:
 
     @torch.inference_mode()
     def _compare(self, template: Template, clouds: Clouds) -> Tensor:
-        network, rounds = self.trained.network, self.config.exclusion
+        network = self.trained.network
         tests = self._anatomical(clouds)
         outputs = network.compare(template.encoded, tests.zyx_um, tests.mask)
         raw = network.score(len(outputs) - 1, template.encoded, outputs[-1])
@@ -123,10 +123,8 @@ class Engine:
         )
         masks = Masks(tests.mask, template.clouds.mask.expand(count, -1))
         template_um = template.clouds.zyx_um.expand(count, -1, -1)
-        scores = refined(
-            scores, tests.zyx_um, template_um, masks, settings=self.refinement, rounds=rounds
-        )
-        return log_posterior(scores, masks, rounds)
+        scores = refined(scores, tests.zyx_um, template_um, masks, self.refinement)
+        return log_posterior(scores, masks)
 
 
 def _padded(clouds: Sequence[NDArray[np.float32]], width: int, device: torch.device) -> Clouds:

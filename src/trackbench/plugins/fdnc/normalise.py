@@ -1,4 +1,4 @@
-"""Scores to log-probabilities: both directions agree, a template neuron has one partner at most."""
+"""Scores to log-probabilities, by the agreement of both directions."""
 
 from __future__ import annotations
 
@@ -25,19 +25,16 @@ class Masks:
     columns: Tensor
 
 
-def log_posterior(scores: Scores, masks: Masks, rounds: int) -> Tensor:
+def log_posterior(scores: Scores, masks: Masks) -> Tensor:
     """Log-probabilities (b, m, n + 1), rows normalised, last column "no partner".
 
-    A pair gets the geometric mean of its probabilities by row and by column. Then, as in
-    Sinkhorn's iteration but with an inequality for the columns, every column whose mass exceeds
-    one is scaled down and the rows are normalised again.
+    A pair gets the geometric mean of its probabilities by row and by column: each direction
+    knows of competitors that the other doesn't.
 
     Parameters
     ----------
     scores : Scores
     masks : Masks
-    rounds : int
-        Of scaling; 0 leaves columns as they are.
     """
     columns = torch.where(masks.columns, 0.0, MASKED).unsqueeze(1)
     rows = torch.where(masks.rows, 0.0, MASKED).unsqueeze(2)
@@ -46,9 +43,4 @@ def log_posterior(scores: Scores, masks: Masks, rounds: int) -> Tensor:
     others = scores.template_alone.unsqueeze(1)
     by_column = torch.cat([scores.pairs + rows, others], dim=1).log_softmax(1)
     pairs = 0.5 * (by_row[..., :-1] + by_column[:, :-1]) + columns
-    table = torch.cat([pairs, by_row[..., -1:]], dim=2)
-    for _ in range(rounds):
-        table = table.log_softmax(2)
-        mass = (table[..., :-1].exp() * masks.rows.unsqueeze(2)).sum(1, keepdim=True)
-        table = torch.cat([table[..., :-1] - mass.clamp_min(1).log(), table[..., -1:]], dim=2)
-    return table.log_softmax(2)
+    return torch.cat([pairs, by_row[..., -1:]], dim=2).log_softmax(2)

@@ -25,6 +25,10 @@ __all__ = ["Refinement", "refined"]
 
 FEWEST_PAIRS = 6.0
 AFFINE_RIDGE_UM2 = 4.0
+SPREAD_UM = 1.0
+"""Views of one worm leave residuals near this; where they are larger, as between animals, the
+confident matches are the better half and the others err by far more: hence the cube."""
+
 NEIGHBOUR_PRIOR = 0.5
 """Weight of "no displacement" against the neighbours' in units of one sure neighbour."""
 
@@ -56,9 +60,7 @@ def refined(
     tests_um: Tensor,
     template_um: Tensor,
     masks: Masks,
-    *,
     settings: Refinement,
-    rounds: int,
 ) -> Scores:
     """Add the residuals' log-likelihood to the scores.
 
@@ -70,14 +72,12 @@ def refined(
         In the anatomical frame.
     masks : Masks
     settings : Refinement
-    rounds : int
-        Of the normalisation inside.
     """
     near = torch.cdist(tests_um, tests_um).div(settings.reach_um).square().mul(-0.5).exp()
     near = near * (1 - torch.eye(near.shape[-1], device=near.device))
     improved = scores
     for _ in range(settings.rounds):
-        p = log_posterior(improved, masks, rounds).exp()[..., :-1] * masks.rows.unsqueeze(2)
+        p = log_posterior(improved, masks).exp()[..., :-1] * masks.rows.unsqueeze(2)
         share = p.sum(-1, keepdim=True)
         target = (p @ template_um) / share.clamp_min(1e-6)
         weight = p.square().sum(-1, keepdim=True)
@@ -85,7 +85,8 @@ def refined(
         residual = (predicted - target).square().sum(-1, keepdim=True)
         spread = ((residual * weight).sum(1) / (3 * weight.sum(1).clamp_min(1e-6))).sqrt()
         squared = torch.cdist(predicted, template_um).square()
-        gain = 1.5 - 0.5 * squared / spread.clamp_min(settings.least_um).square().unsqueeze(2)
+        width = (spread**3 / SPREAD_UM**2).clamp_min(settings.least_um)
+        gain = 1.5 - 0.5 * squared / width.square().unsqueeze(2)
         trusted = (weight.sum(1) > FEWEST_PAIRS).unsqueeze(2)
         improved = replace(scores, pairs=scores.pairs + settings.strength * trusted * gain)
     return improved
