@@ -269,7 +269,7 @@ def test_a_worm_without_color_has_empty_features():
 
 def test_the_shipped_config_can_be_read():
     config = read_config(SHIPPED_CONFIG)
-    assert {member.use for member in config.members} <= {"always", "color", "position", "start"}
+    assert {member.use for member in config.members} <= {"always", "color", "position"}
 
 
 @pytest.mark.parametrize(

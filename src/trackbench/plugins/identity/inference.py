@@ -7,7 +7,7 @@ asymmetric neurons tell it), never by how well positions fit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -33,8 +33,8 @@ class SearchConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    rolls: int = Field(default=8, description="rolls tried about the long axis")
-    kept: int = Field(default=4, description="poses that are refined")
+    rolls: int = Field(default=6, description="rolls tried about the long axis")
+    kept: int = Field(default=3, description="poses that are refined")
     rounds: int = Field(default=3, description="rounds of {predict, fit to the atlas}")
     ridge_um2: float = Field(default=8.0, description="pull of the affine fit to a rigid one, µm²")
     stretch: float = Field(default=1.3, description="largest stretch or shrinkage of an axis")
@@ -111,11 +111,11 @@ def read_worm(
         _search(networks[0], atlas.means, zyx_um, color, mirrored=hand, config=config)
         for hand in hands
     ]
-    best = max(found, key=lambda pose: pose.handedness)
     if color[:, -1].any():
-        color = corrected_features(color, best.log_p, atlas.colors)
-    tables = [_predict(network, best.zyx_um[None], color, config).log_p for network in networks]
-    mean = np.log(np.mean(np.exp(np.concatenate(tables)), axis=0))
+        found = [_recolored(networks[0], pose, atlas.colors, config) for pose in found]
+    best = max(found, key=lambda pose: pose.handedness)
+    views = [_predict(net, best.zyx_um[None], best.color, config) for net in networks]
+    mean = np.log(np.mean(np.exp(np.concatenate([view.log_p for view in views])), axis=0))
     return Reading(mean, best.zyx_um, best.mirrored)
 
 
@@ -124,6 +124,7 @@ class _Pose:
     """The best pose under one handedness."""
 
     zyx_um: FloatArray
+    color: NDArray[np.float32]
     log_p: FloatArray
     mirrored: bool
     handedness: float
@@ -155,7 +156,16 @@ def _search(
         poses = np.stack([_fitted(poses[i], views.log_p[i], means, config) for i in kept])
         views = _predict(network, poses, color, config)
     best = int(np.argmax(views.score))
-    return _Pose(poses[best], views.log_p[best], mirrored, float(views.handedness[best]))
+    return _Pose(poses[best], color, views.log_p[best], mirrored, float(views.handedness[best]))
+
+
+def _recolored(
+    network: IdentityNetwork, pose: _Pose, name_colors: FloatArray, config: SearchConfig
+) -> _Pose:
+    """Correct the colors by the names that the pose gives, and judge the handedness again."""
+    color = corrected_features(pose.color, pose.log_p, name_colors)
+    views = _predict(network, pose.zyx_um[None], color, config)
+    return replace(pose, color=color, handedness=float(views.handedness[0]))
 
 
 def _predict(

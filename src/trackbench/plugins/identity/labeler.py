@@ -34,8 +34,8 @@ class IdentityConfig(LabelerConfig):
     weights: Path | None = Field(
         default=None, description="weights file; the shipped one where absent"
     )
-    rolls: int = Field(default=8, ge=1, le=64, description="rolls tried about the long axis")
-    kept: int = Field(default=4, ge=1, le=64, description="poses that are refined")
+    rolls: int = Field(default=6, ge=1, le=64, description="rolls tried about the long axis")
+    kept: int = Field(default=3, ge=1, le=64, description="poses that are refined")
     rounds: int = Field(default=3, ge=1, le=10, description="rounds of {predict, fit to the atlas}")
 
 

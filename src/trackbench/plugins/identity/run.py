@@ -38,10 +38,8 @@ SHIPPED_CONFIG: Final = Path(__file__).parent / "configs" / "identity.toml"
 class MemberConfig(TrainingConfig):
     """One network of the ensemble."""
 
-    use: Literal["always", "color", "position", "start"] = Field(
-        default="always",
-        description="whether it reads worms with colors, without, or both; or is not shipped and "
-        "only what a later member begins with",
+    use: Literal["always", "color", "position"] = Field(
+        default="always", description="whether it reads worms with colors, without, or both"
     )
     start: int | None = Field(
         default=None, ge=0, description="earlier member whose weights it begins with"
@@ -170,19 +168,14 @@ def write_weights(
     worms, validation : sequence of PointCloud
         Those that the networks saw, and those that the calibration is fitted on.
     """
-    kept = [
-        (network, member.use)
-        for network, member in zip(networks, config.members, strict=True)
-        if member.use != "start"
-    ]
-    shipped, uses = tuple(network for network, _ in kept), tuple(use for _, use in kept)
+    uses = tuple(member.use for member in config.members)
     trained_on = frozenset(animal_key(worm.zyx_um) for worm in worms)
     atlas = NameAtlas(bank.means, bank.color)
-    plain = Ensemble(shipped, uses, bank.names, atlas, trained_on=trained_on)
+    plain = Ensemble(tuple(networks), uses, bank.names, atlas, trained_on=trained_on)
     with_color, without_color = fit_calibration(plain, validation)
     save_weights(
         target,
-        pack(shipped, atlas),
+        pack(networks, atlas),
         kind=KIND,
         version=VERSION,
         about={
