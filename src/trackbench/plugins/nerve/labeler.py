@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from trackbench.core.evidence import prefer_named
+from trackbench.core.evidence import normalise_rows
 from trackbench.core.plugin import Labeler, LabelerConfig
 from trackbench.core.types import Evidence
 from trackbench.plugins.nerve.settings import Settings
@@ -30,6 +30,12 @@ class NerveLabelerConfig(LabelerConfig):
 
     voters: int = Field(
         default=8, ge=1, le=10_000, description="volumes that vote: those of nearest posture"
+    )
+    correction: float = Field(
+        default=0.3,
+        ge=0,
+        le=10,
+        description="weight of where all other neurons predict a neuron; 0 = the votes alone",
     )
     prefer_named: float = Field(
         default=6.0,
@@ -82,6 +88,7 @@ class NerveLabeler(Labeler[NerveLabelerConfig]):
         if not len(test):
             return Evidence(recording.names, np.zeros((0, len(recording.names) + 1), np.float32))
         points = torch.as_tensor(body_frame(test.zyx_um), dtype=torch.float32)
-        p = vote(recording, points, self.config.voters, self._settings).numpy()
-        log_p = prefer_named(np.log(p + LEAST), recording.names, self.config.prefer_named)
-        return Evidence(recording.names, log_p)
+        config = self.config
+        p = vote(recording, points, config.voters, config.correction, self._settings)
+        log_p = normalise_rows(np.log(p + LEAST))
+        return Evidence(recording.names, log_p, self.config.prefer_named)

@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from trackbench.core.types import ANONYMOUS
 from trackbench.plugins.nerve.bending import Bendable, bendable, stack
+from trackbench.plugins.nerve.correction import corrected, places_of
 from trackbench.plugins.nerve.frames import body_frame, pad
 from trackbench.plugins.nerve.registration import posterior, register
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from trackbench.core.geometry import FloatArray
     from trackbench.core.types import PointCloud
     from trackbench.plugins.nerve.settings import Settings
 
@@ -38,6 +41,8 @@ class Recording:
         registration vectors, read the other way round.
     shapes : (r, a, 3) tensor
         The anchor's neurons where each volume has them, µm: its posture.
+    places : (r, k, 3) array
+        Each volume's own neuron for each candidate, one to one, µm; NaN where it has none.
     """
 
     names: tuple[str, ...]
@@ -45,6 +50,7 @@ class Recording:
     templates: Bendable
     members: torch.Tensor
     shapes: torch.Tensor
+    places: FloatArray
 
 
 @torch.no_grad()
@@ -68,7 +74,11 @@ def learn(references: Sequence[PointCloud], settings: Settings) -> Recording:
     labels[chosen] = own
     names = tuple(dict.fromkeys([*own, *(name for row in labels for name in row if name)]))
     members = _members(table, labels, names, len(own))
-    return Recording(names, bends[chosen], stack(bends), members, fit.moved)
+    places = [
+        places_of(table[: len(frame)].double().numpy(), frame)
+        for table, frame in zip(members, frames, strict=True)
+    ]
+    return Recording(names, bends[chosen], stack(bends), members, fit.moved, np.stack(places))
 
 
 def _labels(cloud: PointCloud) -> tuple[str, ...]:
@@ -107,12 +117,17 @@ def nearest(recording: Recording, shape: torch.Tensor, count: int) -> torch.Tens
 
 @torch.no_grad()
 def vote(
-    recording: Recording, points: torch.Tensor, voters: int, settings: Settings
-) -> torch.Tensor:
+    recording: Recording,
+    points: torch.Tensor,
+    voters: int,
+    correction: float,
+    settings: Settings,
+) -> FloatArray:
     """Probability of each candidate for each neuron of one test, (n, k + 1).
 
     The anchor is registered onto the test, the volumes of nearest posture are chosen, registered
-    too, and what their neurons are is averaged.
+    too, and what their neurons are is averaged; where the other neurons predict a neuron then
+    corrects the votes.
 
     Parameters
     ----------
@@ -121,6 +136,8 @@ def vote(
         In the body frame.
     voters : int
         How many volumes vote.
+    correction : float
+        Weight of the leave-one-out correction.
     settings : Settings
     """
     real = torch.ones(1, len(points))
@@ -132,4 +149,5 @@ def vote(
     table = posterior(templates, fit, settings).exp()
     votes = table[..., :-1] @ recording.members[chosen]
     votes[..., -1] += table[..., -1]
-    return votes.mean(dim=0)
+    p = votes.mean(dim=0).double().numpy()
+    return corrected(p, points.double().numpy(), recording.places[chosen.numpy()], correction)
