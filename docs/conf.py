@@ -7,7 +7,13 @@ sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "trackbench"
 author = copyright = "The trackbench authors"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "cli_reference", "protocol_tables"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "cli_reference",
+    "protocol_tables",
+]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_build"]
 html_theme = "furo"

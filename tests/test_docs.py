@@ -15,7 +15,8 @@ HOOKS = [name for name in hookspecs.__all__ if name.startswith(hookspecs.PREFIX)
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_every_hook_has_a_test(hook):
-    texts = [path.read_text() for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__)]
+    files = [path for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__)]
+    texts = [path.read_text() for path in files]
     templates = [p.read_text() for p in (ROOT / "src/trackbench/scaffold").rglob("*.py.jinja")]
     assert any(f"def {hook}(" in text for text in texts + templates)
 

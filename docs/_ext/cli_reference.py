@@ -14,9 +14,8 @@ class CliReference(Directive):
 
     def run(self):
         context = click.Context(app, info_name="trackbench")
-        return [
-            node for name in COMMANDS for node in _sections(name, app.get_command(context, name), context)
-        ]
+        commands = {name: app.get_command(context, name) for name in COMMANDS}
+        return [node for name, item in commands.items() for node in _sections(name, item, context)]
 
 
 def _sections(name, command, parent):

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from running import trackbench
+from tests.cli.running import trackbench
 
 WORMS = "semi-synthetic[limit=8]"
 

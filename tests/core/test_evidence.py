@@ -68,3 +68,19 @@ def test_none_wins_where_it_is_best():
 
 def test_no_rows():
     assert label(Evidence(("a",), np.zeros((0, 2)))).names == ()
+
+
+def test_a_preference_acts_on_the_assignment_and_leaves_the_table():
+    plain = table(["a", "?1"], [[0.2, 0.75, 0.05]])
+    preferring = Evidence(plain.names, plain.log_p, preference=3.0)
+    assert label(plain).names == ("",)
+    labels = label(preferring)
+    assert labels.names == ("a",)
+    assert labels.top_names[0][0] == "?1"
+    raised = np.array([0.2 * np.exp(3), 0.75, 0.05])
+    assert labels.probability[0] == pytest.approx(raised[0] / raised.sum(), rel=1e-4)
+
+
+def test_preferences_add_up_with_their_weights():
+    one = Evidence(("a",), np.log([[0.5, 0.5]]), preference=2.0)
+    assert add([one, table("a", [[0.5, 0.5]])], [0.5, 1.0]).preference == 1.0

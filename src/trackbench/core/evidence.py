@@ -47,7 +47,10 @@ def add(tables: Sequence[Evidence], weights: Sequence[float]) -> Evidence:
     total = np.zeros((len(tables[0].log_p), len(names) + 1))
     for table, weight in zip(tables, weights, strict=True):
         total += weight * widen(table, names)
-    return Evidence(names, normalise_rows(total).astype(np.float32))
+    preference = sum(
+        weight * table.preference for table, weight in zip(tables, weights, strict=True)
+    )
+    return Evidence(names, normalise_rows(total).astype(np.float32), preference)
 
 
 def widen(table: Evidence, names: Sequence[str]) -> NDArray[np.float64]:
@@ -90,9 +93,14 @@ def prefer_named(log_p: NDArray[Any], names: Sequence[str], log_odds: float) -> 
 
 
 def label(evidence: Evidence) -> Labels:
-    """Assign once: names, their probability and five candidates a row."""
-    column = assign(evidence.log_p)
-    p = np.exp(evidence.log_p.astype(np.float64))
+    """Assign once: names, their probability and five candidates a row.
+
+    Names are preferred by the table's `preference`, in the assignment and in the probability of
+    a name that is given; the candidates keep the order of the table.
+    """
+    raised = prefer_named(evidence.log_p, evidence.names, evidence.preference)
+    column = assign(raised)
+    p = np.exp(raised.astype(np.float64))
     named = np.array([not name.startswith(ANONYMOUS) for name in evidence.names], dtype=bool)
     taken = (column >= 0) & np.append(named, False)[column]
     names = tuple(evidence.names[j] if ok else "" for j, ok in zip(column, taken, strict=True))

@@ -157,10 +157,14 @@ class Evidence(_ReadOnly):
         Candidate names; those that begin with ``?`` are a template's unnamed neurons.
     log_p : (n_test, k + 1) array of float32
         Natural log-probability, rows normalised, last column = none of these.
+    preference : float
+        Log-odds by which the assignment prefers names to anonymous candidates and to none; see
+        `core.evidence.prefer_named`. The table itself stays as it is.
     """
 
     names: tuple[str, ...]
     log_p: FloatArray
+    preference: float = 0.0
 
     def __post_init__(self) -> None:
         names = _checked_names(self.names, len(tuple(self.names)), "evidence")
@@ -247,7 +251,8 @@ class PointCloud(_ReadOnly):
             zyx_um=self.zyx_um[index],
             color=None if self.color is None else self.color[index],
             names=None if self.names is None else tuple(self.names[i] for i in index),
-            evidence=evidence and Evidence(evidence.names, evidence.log_p[index]),
+            evidence=evidence
+            and Evidence(evidence.names, evidence.log_p[index], evidence.preference),
         )
 
 

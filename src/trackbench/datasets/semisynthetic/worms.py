@@ -118,8 +118,8 @@ def anatomical_axes(means: FloatArray, names: Sequence[str]) -> FloatArray:
 
     Left and right come from the last letter of paired names (RMEL and RMER). The long axis is
     the direction of largest spread perpendicular to that; dorsal and ventral pairs (RMED and
-    RMEV, OLQDL and OLQVL) give its sign, because (anterior to posterior, dorsal to ventral, left to right) is
-    right-handed.
+    RMEV, OLQDL and OLQVL) give its sign, because (anterior to posterior, dorsal to ventral, left
+    to right) is right-handed.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def anatomical_axes(means: FloatArray, names: Sequence[str]) -> FloatArray:
 
 def _mean_difference(row: dict[str, FloatArray], letters: str, ends: tuple[int, ...]) -> FloatArray:
     """Mean step from names with the first letter at one of `ends` to those with the second."""
-    first, second = letters
+    first, second = letters[0], letters[1]
     pairs = [
         row[other] - row[name]
         for name in row

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from trackbench.core.evidence import prefer_named
 from trackbench.core.plugin import Labeler, LabelerConfig
 from trackbench.core.types import ANONYMOUS, Evidence, Match, PointCloud
 
@@ -47,5 +46,4 @@ class TransferLabeler(Labeler[TransferConfig]):
 
     def evidence(self, fitted: Any, test: PointCloud, matches: Sequence[Match]) -> Evidence:
         """Give the first match its template's names."""
-        log_p = prefer_named(matches[0].log_p, fitted, self.config.prefer_named)
-        return Evidence(fitted, log_p)
+        return Evidence(fitted, matches[0].log_p, self.config.prefer_named)

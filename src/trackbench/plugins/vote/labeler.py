@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from trackbench.core.evidence import prefer_named
+from trackbench.core.evidence import normalise_rows
 from trackbench.core.plugin import Labeler, LabelerConfig
 from trackbench.core.types import Evidence
 from trackbench.errors import ContractError
@@ -89,5 +89,4 @@ class VoteLabeler(Labeler[VoteConfig]):
         else:
             votes = hard_votes(log_p, ballot) if self.config.pool == "onehot" else np.exp(log_p)
             table = pool_mean(votes, ballot, weights)
-        raised = prefer_named(table, ballot.names, self.config.prefer_named)
-        return Evidence(ballot.names, raised)
+        return Evidence(ballot.names, normalise_rows(table), self.config.prefer_named)
