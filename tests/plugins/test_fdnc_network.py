@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 
@@ -13,6 +12,7 @@ from trackbench.plugins.fdnc.posenet import (
     ROLL_BINS,
     PoseGuess,
     PoseNet,
+    agreed_pose,
     best_pose,
     bin_centres,
     pose_matrix,
@@ -20,7 +20,7 @@ from trackbench.plugins.fdnc.posenet import (
     true_pose,
 )
 from trackbench.plugins.fdnc.published import PARAMETERS, PublishedNetwork
-from trackbench.plugins.fdnc.refine import Refinement, refined
+from trackbench.plugins.fdnc.refine import Refinement, refined, smooth_basis
 
 SMALL = Architecture(width=48, layers=3, heads=2, feed_forward=96, deep=(1,))
 
@@ -148,6 +148,18 @@ def test_principal_axes_are_proper_and_sorted():
     assert (spread.diff(dim=1) > 0).all()
 
 
+def test_the_agreed_pose_follows_the_signs_of_the_axes():
+    torch.manual_seed(0)
+    network = PoseNet(width=24, layers=2).eval()
+    points = cloud(20)
+    signs = torch.tensor([-1.0, -1.0, 1.0])
+    with torch.no_grad():
+        pose = agreed_pose(network, points, everywhere(points))
+        flipped = agreed_pose(network, points * signs, everywhere(points))
+    assert torch.allclose(points @ pose, (points * signs) @ flipped, atol=1e-3)
+    assert torch.allclose(pose @ pose.mT, torch.eye(3)[None], atol=1e-5)
+
+
 def test_the_pose_network_ignores_padding_and_order():
     torch.manual_seed(0)
     network = PoseNet(width=24, layers=2).double().eval()
@@ -209,18 +221,39 @@ def test_padding_takes_no_part_in_the_posterior():
     assert torch.allclose(kept, log_posterior(cut, everything(1, 4, 3)), atol=1e-4)
 
 
-def test_refinement_puts_exchanged_neighbours_right():
+def bent_pair(noise):
+    """A template, a test that is its bent image (plus noise), and scores with two exchanged."""
     template = cloud(30, seed=2)
-    test = template + 2.0
-    pairs = -0.5 * torch.cdist(test - 2.0, template)
+    along = template[..., 2:] / 30
+    test = template + 6 * along.square() * torch.tensor([0.0, 1.0, 0.0])
+    test = test + noise * torch.randn(test.shape, generator=torch.Generator().manual_seed(0))
+    pairs = 6 - 0.2 * torch.cdist(template, template).square().clamp_max(60)
     first, second = 4, int(torch.cdist(template, template)[0, 4].argsort()[1])
     pairs[0, [first, second]] = pairs[0, [second, first]]
-    scores = Scores(pairs, torch.full((1, 30), -9.0), torch.full((1, 30), -9.0))
-    settings = Refinement(rounds=3, strength=1.0, least_um=1.0, reach_um=15.0)
-    assert scores.pairs[0].argmax(-1)[first] == second
-    better = refined(scores, test, template, everything(1, 30, 30), settings)
+    none = torch.full((1, 30), -6.0)
+    return template, test, Scores(pairs, none, none), (first, second)
+
+
+def refine(template, test, scores, rounds=4):
+    return refined(
+        scores,
+        test,
+        template[0],
+        basis=smooth_basis(template[0]),
+        masks=everything(1, 30, 30),
+        settings=Refinement(rounds, start_um=4.0, end_um=1.5, limit_um=1.7, prior=0.2),
+    )
+
+
+def test_refinement_puts_exchanged_neighbours_of_a_bent_worm_right():
+    template, test, scores, (first, second) = bent_pair(noise=0.2)
+    assert scores.pairs[0, first].argmax() == second
+    better = refine(template, test, scores)
     assert torch.equal(better.pairs[0].argmax(-1), torch.arange(30))
-    none = Refinement(0, 1.0, 1.0, 15.0)
-    untouched = refined(scores, test, template, everything(1, 30, 30), none)
-    assert torch.equal(untouched.pairs, scores.pairs)
-    assert np.isfinite(better.pairs.numpy()).all()
+
+
+def test_refinement_leaves_two_animals_to_the_network():
+    template, test, scores, _ = bent_pair(noise=6.0)
+    after = refine(template, test, scores)
+    assert torch.allclose(after.pairs, scores.pairs, atol=0.5)
+    assert refine(template, test, scores, rounds=0) is scores

@@ -32,13 +32,19 @@ class FdncConfig(Config):
     none_bias: float = Field(
         default=0.0, ge=-20, le=20, description="added to the scores of having no partner"
     )
-    refine: int = Field(default=2, ge=0, le=20, description="rounds of refinement by neighbours")
-    refine_strength: float = Field(
-        default=0.8, ge=0, le=2, description="weight of the residuals against the network"
+    refine: int = Field(
+        default=3, ge=0, le=50, description="rounds in which the template is bent onto the test"
     )
-    refine_least_um: float = Field(
-        default=1.2, gt=0, le=50, description="smallest residual that is believed, in µm"
+    refine_start_um: float = Field(
+        default=4.0, gt=0, le=50, description="width of the correspondence in the first round"
     )
-    refine_reach_um: float = Field(
-        default=10.0, gt=0, le=200, description="distance over which neurons move together, in µm"
+    refine_end_um: float = Field(default=2.0, gt=0, le=50, description="width in the last round")
+    refine_limit_um: float = Field(
+        default=1.7,
+        ge=0,
+        le=50,
+        description="residual above which the worms count as two animals and keep their scores",
+    )
+    refine_prior: float = Field(
+        default=0.15, ge=0, le=1, description="factor of the scores where the bent template fits"
     )

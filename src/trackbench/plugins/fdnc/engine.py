@@ -11,8 +11,8 @@ import torch
 from trackbench.errors import UsageError
 from trackbench.plugins.fdnc.network import Scores
 from trackbench.plugins.fdnc.normalise import Masks, log_posterior
-from trackbench.plugins.fdnc.posenet import best_pose
-from trackbench.plugins.fdnc.refine import Refinement, refined
+from trackbench.plugins.fdnc.posenet import agreed_pose
+from trackbench.plugins.fdnc.refine import Refinement, refined, smooth_basis
 from trackbench.plugins.fdnc.weights import Trained, load_trained
 
 if TYPE_CHECKING:
@@ -46,10 +46,11 @@ class Clouds:
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """A template in the anatomical frame (a batch of one), and its encoding."""
+    """A template in the anatomical frame (a batch of one), its encoding and its movements."""
 
     clouds: Clouds
     encoded: EncodedTemplate
+    basis: Tensor
 
 
 class Engine:
@@ -77,16 +78,18 @@ class Engine:
         self.trained: Trained = load_trained(weights, dtype, self.device)
         self.refinement = Refinement(
             config.refine,
-            config.refine_strength,
-            config.refine_least_um,
-            config.refine_reach_um,
+            config.refine_start_um,
+            config.refine_end_um,
+            config.refine_limit_um,
+            config.refine_prior,
         )
 
     @torch.inference_mode()
     def encode(self, points: NDArray[np.float32]) -> Template:
         """Encode a template (n, 3), n >= FEWEST_POINTS, in its principal axes (`points`)."""
         clouds = self._anatomical(_padded([points], len(points), self.device))
-        return Template(clouds, self.trained.network.encode(clouds.zyx_um, clouds.mask))
+        encoded = self.trained.network.encode(clouds.zyx_um, clouds.mask)
+        return Template(clouds, encoded, smooth_basis(clouds.zyx_um[0]))
 
     def log_p(
         self, template: Template, tests: Sequence[NDArray[np.float32]]
@@ -105,7 +108,7 @@ class Engine:
         return [found[i] for i in range(len(tests))]
 
     def _anatomical(self, clouds: Clouds) -> Clouds:
-        matrices = best_pose(self.trained.poses(clouds.zyx_um, clouds.mask))
+        matrices = agreed_pose(self.trained.poses, clouds.zyx_um, clouds.mask)
         return Clouds(clouds.zyx_um @ matrices, clouds.mask)
 
     @torch.inference_mode()
@@ -122,8 +125,14 @@ class Engine:
             (raw.template_alone.expand(count, -1) + none) / heat,
         )
         masks = Masks(tests.mask, template.clouds.mask.expand(count, -1))
-        template_um = template.clouds.zyx_um.expand(count, -1, -1)
-        scores = refined(scores, tests.zyx_um, template_um, masks, self.refinement)
+        scores = refined(
+            scores,
+            tests.zyx_um,
+            template.clouds.zyx_um[0],
+            basis=template.basis,
+            masks=masks,
+            settings=self.refinement,
+        )
         return log_posterior(scores, masks)
 
 

@@ -16,6 +16,9 @@ from torch import Tensor, nn
 from trackbench.plugins.fdnc.attention import Block, Embedding, Rotary
 
 ROLL_BINS = 24
+PROPER_SIGNS = ((1.0, 1.0, 1.0), (-1.0, 1.0, -1.0), (-1.0, -1.0, 1.0), (1.0, -1.0, -1.0))
+AGREEMENT_COSINE = 0.87
+"""Of 30 degrees."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,3 +142,28 @@ def best_pose(guess: PoseGuess) -> Tensor:
 
 def _three(centre: Tensor) -> Tensor:
     return torch.stack([centre.roll(1), centre, centre.roll(-1)])[:, None, None, :]
+
+
+def agreed_pose(network: PoseNet, zyx_um: Tensor, mask: Tensor) -> Tensor:
+    """Give the pose on which the four proper choices of the axes' signs agree: (b, 3, 3).
+
+    The signs of principal axes are arbitrary, the network's errors depend on them. The guess
+    nearest to all others is averaged with those that are close to it.
+
+    Parameters
+    ----------
+    network : PoseNet
+    zyx_um : Tensor, (b, n, 3)
+        In their principal axes.
+    mask : Tensor of bool, (b, n)
+    """
+    signs = torch.tensor(PROPER_SIGNS, dtype=zyx_um.dtype, device=zyx_um.device)
+    flipped = (zyx_um * signs[:, None, None]).flatten(0, 1)
+    matrices = best_pose(network(flipped, mask.repeat(len(signs), 1)))
+    guesses = signs[:, None, :, None] * matrices.view(len(signs), -1, 3, 3)
+    alike = torch.einsum("ahij,bhij->hab", guesses, guesses)
+    chosen = alike.sum(-1).argmax(1)
+    near = alike[torch.arange(len(chosen)), chosen] > 1 + 2 * AGREEMENT_COSINE
+    mean = torch.einsum("ha,ahij->hij", near.to(guesses.dtype), guesses)
+    left, _, right = torch.linalg.svd(mean)
+    return left @ right

@@ -1,106 +1,144 @@
-"""Refinement: neighbours move together, and whoever disagrees with them is scored down.
+"""Refinement: the template is bent onto the test, and the residuals join the network's scores.
 
-An expectation-maximisation in which the network's scores are the prior. Each round fits an
-affine map of the test onto its expected partners and predicts what it leaves from the
-neighbours alone, so that no match confirms itself; the residuals are added to the scores. It
-recovers what a network that scores every pair by itself gets wrong locally: neighbours that
-are exchanged.
+Expectation and maximisation in turn, as in coherent point drift (Myronenko and Song 2010), but
+started from the network's correspondence instead of a search: a few rounds are enough. Views
+of one animal are nearly the same worm, bent; where the bent template passes close to the
+network's own matches, position decides. Two animals differ neuron by neuron, and the network
+knows more of that than a smooth map does; there the scores stay as they are.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import torch
 
+from trackbench.plugins.fdnc.network import Scores
 from trackbench.plugins.fdnc.normalise import Masks, log_posterior
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from trackbench.plugins.fdnc.network import Scores
+__all__ = ["Refinement", "refined", "smooth_basis"]
 
-__all__ = ["Refinement", "refined"]
+SCALES_UM: Final = ((30.0, 5.0), (15.0, 1.5))
+"""Distance over which neurons move together, and the standard deviation of that movement."""
 
-FEWEST_PAIRS = 6.0
-AFFINE_RIDGE_UM2 = 4.0
-SPREAD_UM = 1.0
-"""Views of one worm leave residuals near this; where they are larger, as between animals, the
-confident matches are the better half and the others err by far more: hence the cube."""
+MODES: Final = 32
+LINEAR: Final = 0.3
+SHIFT_UM: Final = 10.0
+"""Prior standard deviations of a linear map's coefficients and of a shift."""
 
-NEIGHBOUR_PRIOR = 0.5
-"""Weight of "no displacement" against the neighbours' in units of one sure neighbour."""
+GATE_UM: Final = 0.12
 
 
 @dataclass(frozen=True)
 class Refinement:
-    """Settings of the refinement.
+    """Settings of the refinement; lengths in µm.
 
     Parameters
     ----------
     rounds : int
         0 leaves the scores as they are.
-    strength : float
-        Factor of the residuals' log-likelihood; below 1, as the network has used positions too.
-    least_um : float
-        Smallest residual (standard deviation an axis) that is believed.
-    reach_um : float
-        Distance over which neighbours move together.
+    start_um, end_um : float
+        Width of the correspondence in the first round and in the last.
+    limit_um : float
+        Residual of the network's matches above which the two clouds count as two animals.
+    prior : float
+        Factor of the network's scores where the bent template fits.
     """
 
     rounds: int
-    strength: float
-    least_um: float
-    reach_um: float
+    start_um: float
+    end_um: float
+    limit_um: float
+    prior: float
+
+
+def smooth_basis(template_um: Tensor) -> Tensor:
+    """Give basis functions of smooth movements at the neurons (n, 3): (n, k).
+
+    Their coefficients have independent standard normal priors. Eigenvectors of a sum of
+    Gaussian kernels, then a linear map and a shift.
+    """
+    squared = torch.cdist(template_um, template_um).square().double()
+    kernel = sum(size**2 * torch.exp(-0.5 * squared / reach**2) for reach, size in SCALES_UM)
+    values, vectors = torch.linalg.eigh(kernel)
+    modes = vectors[:, -MODES:] * values[-MODES:].clamp_min(0).sqrt()
+    shift = torch.full_like(template_um[:, :1], SHIFT_UM)
+    return torch.cat([modes.to(template_um.dtype), LINEAR * template_um, shift], dim=1)
 
 
 def refined(
     scores: Scores,
     tests_um: Tensor,
     template_um: Tensor,
+    *,
+    basis: Tensor,
     masks: Masks,
     settings: Refinement,
 ) -> Scores:
-    """Add the residuals' log-likelihood to the scores.
+    """Join the scores and the residuals to the bent template.
 
     Parameters
     ----------
     scores : Scores
-        Of tests (b, m) and templates (b, n).
-    tests_um, template_um : Tensor, (b, m, 3) and (b, n, 3)
+        Of tests (b, m) and one template (n).
+    tests_um, template_um : Tensor, (b, m, 3) and (n, 3)
         In the anatomical frame.
+    basis : Tensor, (n, k)
+        From `smooth_basis`.
     masks : Masks
     settings : Refinement
     """
-    near = torch.cdist(tests_um, tests_um).div(settings.reach_um).square().mul(-0.5).exp()
-    near = near * (1 - torch.eye(near.shape[-1], device=near.device))
-    improved = scores
-    for _ in range(settings.rounds):
-        p = log_posterior(improved, masks).exp()[..., :-1] * masks.rows.unsqueeze(2)
-        share = p.sum(-1, keepdim=True)
-        target = (p @ template_um) / share.clamp_min(1e-6)
-        weight = p.square().sum(-1, keepdim=True)
-        predicted = _predicted(tests_um, target, weight, near)
-        residual = (predicted - target).square().sum(-1, keepdim=True)
-        spread = ((residual * weight).sum(1) / (3 * weight.sum(1).clamp_min(1e-6))).sqrt()
-        squared = torch.cdist(predicted, template_um).square()
-        width = (spread**3 / SPREAD_UM**2).clamp_min(settings.least_um)
-        gain = 1.5 - 0.5 * squared / width.square().unsqueeze(2)
-        trusted = (weight.sum(1) > FEWEST_PAIRS).unsqueeze(2)
-        improved = replace(scores, pairs=scores.pairs + settings.strength * trusted * gain)
-    return improved
+    if not settings.rounds:
+        return scores
+    first = probabilities = _pair_probabilities(scores, masks)
+    squared = torch.zeros_like(first)
+    for turn in range(1, settings.rounds + 1):
+        width = _width(settings, turn)
+        bent = _bend(probabilities, tests_um, template_um, basis, width)
+        squared = torch.cdist(tests_um, bent).square()
+        if turn < settings.rounds:
+            share = torch.full_like(
+                squared[:, 0, 0], 1 - (1 - settings.prior) * turn / settings.rounds
+            )
+            joined = _joined(scores, squared, width, share, torch.ones_like(share))
+            probabilities = _pair_probabilities(joined, masks)
+    sure, partner = first.max(-1, keepdim=True)
+    error = (sure * squared.gather(2, partner)).sum((1, 2)) / (3 * sure.sum((1, 2)).clamp_min(1e-6))
+    fits = torch.sigmoid((settings.limit_um - error.sqrt()) / GATE_UM)
+    return _joined(scores, squared, settings.end_um, 1 - (1 - settings.prior) * fits, fits)
 
 
-def _predicted(points: Tensor, target: Tensor, weight: Tensor, near: Tensor) -> Tensor:
-    """Where the affine map and the neighbours put every test neuron, (b, m, 3)."""
-    total = weight.sum(1, keepdim=True).clamp_min(1e-6)
-    middle, goal = (points * weight).sum(1, True) / total, (target * weight).sum(1, True) / total
-    centred = points - middle
-    weighted = centred * weight
-    pull = AFFINE_RIDGE_UM2 * total * torch.eye(3, device=points.device)
-    moment = weighted.mT @ centred + pull
-    matrix = torch.linalg.solve(moment, weighted.mT @ (target - goal) + pull)
-    mapped = centred @ matrix + goal
-    left = (target - mapped) * weight
-    return mapped + (near @ left) / (near @ weight + NEIGHBOUR_PRIOR)
+def _width(settings: Refinement, turn: int) -> float:
+    """Fall geometrically from the first width to the last."""
+    progress = (turn - 1) / max(1, settings.rounds - 1)
+    return float(settings.start_um * (settings.end_um / settings.start_um) ** progress)
+
+
+def _pair_probabilities(scores: Scores, masks: Masks) -> Tensor:
+    return log_posterior(scores, masks).exp()[..., :-1] * masks.rows.unsqueeze(2)
+
+
+def _bend(
+    probabilities: Tensor, tests_um: Tensor, template_um: Tensor, basis: Tensor, width: float
+) -> Tensor:
+    """Move the template (n, 3) onto its expected partners, (b, n, 3)."""
+    mass = probabilities.sum(1)
+    goal = (probabilities.mT @ tests_um) / mass.clamp_min(1e-6).unsqueeze(2)
+    weighted = basis.T * (mass / width**2).unsqueeze(1)
+    identity = torch.eye(basis.shape[1], device=basis.device)
+    weights = torch.linalg.solve(weighted @ basis + identity, weighted @ (goal - template_um))
+    return template_um + basis @ weights
+
+
+def _joined(scores: Scores, squared: Tensor, width: float, share: Tensor, fits: Tensor) -> Scores:
+    """Share of the network's scores, plus the log-likelihood of the residuals where they fit."""
+    gain = 1.5 - 0.5 * squared / width**2
+    return Scores(
+        share[:, None, None] * scores.pairs + fits[:, None, None] * gain,
+        share[:, None] * scores.test_alone,
+        share[:, None] * scores.template_alone,
+    )
