@@ -24,8 +24,8 @@ HANDEDNESS: Final = {"yes": True, "no": False, "unknown": None}
 @click.command("identify")
 @click.argument("worm", type=FILE)
 @click.option("--template", "templates", type=FILE, multiple=True, help="A named worm; repeatable.")
-@click.option("--labeler", help="Default: best; with templates best+vote.")
-@click.option("--matcher", default="cpd", show_default=True, help="Used with templates.")
+@click.option("--labeler", help="Default: best; with templates best-with-templates.")
+@click.option("--matcher", default="fdnc", show_default=True, help="Used with templates.")
 @click.option(
     "--mirrored",
     type=click.Choice(list(HANDEDNESS)),
@@ -77,7 +77,7 @@ def command(
         raise UsageError(f"can't write {out}", "the table is a CSV: give a name that ends in .csv")
     cloud = read_points(worm, mirrored=HANDEDNESS[mirrored])
     named = [_named(read_points(path), path) for path in templates]
-    sums = parse_combination(labeler or ("best+vote" if named else "best"))
+    sums = parse_combination(labeler or ("best-with-templates" if named else "best"))
     if len(sums) != 1:
         raise UsageError(f"--labeler {labeler} is {len(sums)} sums", "give one, such as best")
     engine = parse_specs(matcher)[0] if named else None
