@@ -47,7 +47,6 @@ class TrainingConfig(BaseModel):
     average: float = Field(default=0.998, description="momentum of the averaged weights")
     pose_weight: float = Field(default=0.2, description="weight of the pose loss")
     smoothing: float = Field(default=0.02, description="label smoothing")
-    sinkhorn: float = Field(default=0.0, description="weight of the loss behind the assignment")
     seed: int = Field(default=0, description="seed of weights and samples")
     checkpoint_s: float = Field(default=60.0, description="seconds between checkpoints")
     validate_every: int = Field(default=500, description="steps between validations")
@@ -113,34 +112,7 @@ def loss_of(network: IdentityNetwork, batch: Batch, config: TrainingConfig) -> T
         logits[known], truth, reduction="none", label_smoothing=config.smoothing
     )
     loss = (each * weight).sum() / weight.sum().clamp(min=1e-6)
-    if config.sinkhorn > 0:
-        joint = log_sinkhorn(logits, batch.mask, rounds=6)[known]
-        behind = -joint.gather(1, truth[:, None])[:, 0]
-        loss = loss + config.sinkhorn * (behind * weight).sum() / weight.sum().clamp(min=1e-6)
     return loss + config.pose_weight * functional.binary_cross_entropy_with_logits(pose, batch.pose)
-
-
-def log_sinkhorn(logits: Tensor, mask: Tensor, *, rounds: int) -> Tensor:
-    """Normalise rows to one and columns, but the last, to at most one, in turn.
-
-    Parameters
-    ----------
-    logits : Tensor, (b, n, k + 1)
-    mask : Tensor of bool, (b, n)
-    rounds : int
-
-    Returns
-    -------
-    Tensor, (b, n, k + 1)
-        Log-probabilities, rows normalised last (Sinkhorn 1967, with a slack column).
-    """
-    table = torch.log_softmax(logits, dim=-1)
-    for _ in range(rounds):
-        filled = table.masked_fill(~mask[..., None], -1e4)
-        load = torch.logsumexp(filled, dim=1, keepdim=True).clamp(min=0.0)
-        slack = torch.cat([load[..., :-1], torch.zeros_like(load[..., -1:])], dim=-1)
-        table = torch.log_softmax(table - slack, dim=-1)
-    return table
 
 
 def rate_at(step: int, config: TrainingConfig) -> float:
