@@ -154,8 +154,9 @@ def test_the_agreed_pose_follows_the_signs_of_the_axes():
     points = cloud(20)
     signs = torch.tensor([-1.0, -1.0, 1.0])
     with torch.no_grad():
-        pose = agreed_pose(network, points, everywhere(points))
-        flipped = agreed_pose(network, points * signs, everywhere(points))
+        pose, sure = agreed_pose(network, points, everywhere(points))
+        flipped, sure_too = agreed_pose(network, points * signs, everywhere(points))
+    assert torch.equal(sure, sure_too)
     assert torch.allclose(points @ pose, (points * signs) @ flipped, atol=1e-3)
     assert torch.allclose(pose @ pose.mT, torch.eye(3)[None], atol=1e-5)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,10 @@ BUCKET = 16
 what a test gives doesn't depend on its batch."""
 
 TESTS_AT_ONCE = 16
+ROLLS = 6
+"""Rolls that are tried where the pose is unsure: in few clouds, each of which costs as much as
+five more."""
+
 FEWEST_POINTS = 4
 """Fewer points have no pose."""
 
@@ -87,7 +92,7 @@ class Engine:
     @torch.inference_mode()
     def encode(self, points: NDArray[np.float32]) -> Template:
         """Encode a template (n, 3), n >= FEWEST_POINTS, in its principal axes (`points`)."""
-        clouds = self._anatomical(_padded([points], len(points), self.device))
+        clouds, _ = self._anatomical(_padded([points], len(points), self.device))
         encoded = self.trained.network.encode(clouds.zyx_um, clouds.mask)
         return Template(clouds, encoded, smooth_basis(clouds.zyx_um[0]))
 
@@ -107,24 +112,18 @@ class Engine:
                     found[i] = table[: len(tests[i])]
         return [found[i] for i in range(len(tests))]
 
-    def _anatomical(self, clouds: Clouds) -> Clouds:
-        matrices = agreed_pose(self.trained.poses, clouds.zyx_um, clouds.mask)
-        return Clouds(clouds.zyx_um @ matrices, clouds.mask)
+    def _anatomical(self, clouds: Clouds) -> tuple[Clouds, Tensor]:
+        matrices, sure = agreed_pose(self.trained.poses, clouds.zyx_um, clouds.mask)
+        return Clouds(clouds.zyx_um @ matrices, clouds.mask), sure
 
     @torch.inference_mode()
     def _compare(self, template: Template, clouds: Clouds) -> Tensor:
-        network = self.trained.network
-        tests = self._anatomical(clouds)
-        outputs = network.compare(template.encoded, tests.zyx_um, tests.mask)
-        raw = network.score(len(outputs) - 1, template.encoded, outputs[-1])
-        heat, none = self.config.temperature, self.config.none_bias
-        count = len(tests.mask)
-        scores = Scores(
-            raw.pairs / heat,
-            (raw.test_alone + none) / heat,
-            (raw.template_alone.expand(count, -1) + none) / heat,
-        )
-        masks = Masks(tests.mask, template.clouds.mask.expand(count, -1))
+        tests, sure = self._anatomical(clouds)
+        scores = self._scores(template, tests)
+        unsure = torch.nonzero(~sure).squeeze(1)
+        if len(unsure):
+            tests, scores = self._rolled(template, tests, scores, unsure)
+        masks = _masks(template, tests)
         scores = refined(
             scores,
             tests.zyx_um,
@@ -134,6 +133,56 @@ class Engine:
             settings=self.refinement,
         )
         return log_posterior(scores, masks)
+
+    def _scores(self, template: Template, tests: Clouds) -> Scores:
+        network, count = self.trained.network, len(tests.mask)
+        outputs = network.compare(template.encoded, tests.zyx_um, tests.mask)
+        raw = network.score(len(outputs) - 1, template.encoded, outputs[-1])
+        heat, none = self.config.temperature, self.config.none_bias
+        return Scores(
+            raw.pairs / heat,
+            (raw.test_alone + none) / heat,
+            (raw.template_alone.expand(count, -1) + none) / heat,
+        )
+
+    def _rolled(
+        self, template: Template, tests: Clouds, scores: Scores, unsure: Tensor
+    ) -> tuple[Clouds, Scores]:
+        """Roll tests of unsure pose about their long axis; keep what matches most surely."""
+        parts = (scores.pairs, scores.test_alone, scores.template_alone)
+        best = [part[unsure] for part in parts]
+        points, mask = tests.zyx_um[unsure], tests.mask[unsure]
+        kept, value = points, _certainty(template, Clouds(points, mask), Scores(*best))
+        for turn in range(1, ROLLS):
+            rolled = Clouds(points @ _roll(turn * 2 * math.pi / ROLLS, self.device), mask)
+            found = self._scores(template, rolled)
+            other = _certainty(template, rolled, found)
+            better = other > value
+            value = torch.maximum(value, other)
+            kept = torch.where(better[:, None, None], rolled.zyx_um, kept)
+            others = (found.pairs, found.test_alone, found.template_alone)
+            best = [
+                torch.where(better.view(-1, *[1] * (new.ndim - 1)), new, old)
+                for new, old in zip(others, best, strict=True)
+            ]
+        replaced = [part.index_copy(0, unsure, new) for part, new in zip(parts, best, strict=True)]
+        return Clouds(tests.zyx_um.index_copy(0, unsure, kept), tests.mask), Scores(*replaced)
+
+
+def _certainty(template: Template, tests: Clouds, scores: Scores) -> Tensor:
+    """Sum of the largest pair probability of every test neuron, (b,)."""
+    p = log_posterior(scores, _masks(template, tests)).exp()[..., :-1].amax(-1)
+    return (p * tests.mask).sum(1)
+
+
+def _masks(template: Template, tests: Clouds) -> Masks:
+    return Masks(tests.mask, template.clouds.mask.expand(len(tests.mask), -1))
+
+
+def _roll(angle: float, device: torch.device) -> Tensor:
+    """Rotation (3, 3) about x, for `points @ matrix`."""
+    cosine, sine = math.cos(angle), math.sin(angle)
+    return torch.tensor([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]], device=device)
 
 
 def _padded(clouds: Sequence[NDArray[np.float32]], width: int, device: torch.device) -> Clouds:

@@ -144,8 +144,8 @@ def _three(centre: Tensor) -> Tensor:
     return torch.stack([centre.roll(1), centre, centre.roll(-1)])[:, None, None, :]
 
 
-def agreed_pose(network: PoseNet, zyx_um: Tensor, mask: Tensor) -> Tensor:
-    """Give the pose on which the four proper choices of the axes' signs agree: (b, 3, 3).
+def agreed_pose(network: PoseNet, zyx_um: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Give the pose on which the four proper choices of the axes' signs agree.
 
     The signs of principal axes are arbitrary, the network's errors depend on them. The guess
     nearest to all others is averaged with those that are close to it.
@@ -156,6 +156,13 @@ def agreed_pose(network: PoseNet, zyx_um: Tensor, mask: Tensor) -> Tensor:
     zyx_um : Tensor, (b, n, 3)
         In their principal axes.
     mask : Tensor of bool, (b, n)
+
+    Returns
+    -------
+    matrices : Tensor, (b, 3, 3)
+        To the anatomical frame.
+    sure : Tensor of bool, (b,)
+        Whether all four agree.
     """
     signs = torch.tensor(PROPER_SIGNS, dtype=zyx_um.dtype, device=zyx_um.device)
     flipped = (zyx_um * signs[:, None, None]).flatten(0, 1)
@@ -166,4 +173,5 @@ def agreed_pose(network: PoseNet, zyx_um: Tensor, mask: Tensor) -> Tensor:
     near = alike[torch.arange(len(chosen)), chosen] > 1 + 2 * AGREEMENT_COSINE
     mean = torch.einsum("ha,ahij->hij", near.to(guesses.dtype), guesses)
     left, _, right = torch.linalg.svd(mean)
-    return left @ right
+    pose: Tensor = left @ right
+    return pose, near.all(-1)

@@ -31,6 +31,9 @@ SHIFT_UM: Final = 10.0
 """Prior standard deviations of a linear map's coefficients and of a shift."""
 
 GATE_UM: Final = 0.12
+SHARPER: Final = 1.3
+LEAST_UM: Final = 0.7
+"""The last width is the residual times a factor, between this and the configured width."""
 
 
 @dataclass(frozen=True)
@@ -95,21 +98,27 @@ def refined(
     if not settings.rounds:
         return scores
     first = probabilities = _pair_probabilities(scores, masks)
-    squared = torch.zeros_like(first)
+    squared, error = torch.zeros_like(first), torch.zeros_like(first[:, 0, 0])
     for turn in range(1, settings.rounds + 1):
         width = _width(settings, turn)
         bent = _bend(probabilities, tests_um, template_um, basis, width)
         squared = torch.cdist(tests_um, bent).square()
+        error = _error(first, squared)
         if turn < settings.rounds:
-            share = torch.full_like(
-                squared[:, 0, 0], 1 - (1 - settings.prior) * turn / settings.rounds
-            )
-            joined = _joined(scores, squared, width, share, torch.ones_like(share))
+            share = torch.full_like(error, 1 - (1 - settings.prior) * turn / settings.rounds)
+            widths = torch.full_like(error, width)
+            joined = _joined(scores, squared, widths, share, torch.ones_like(share))
             probabilities = _pair_probabilities(joined, masks)
+    fits = torch.sigmoid((settings.limit_um - error) / GATE_UM)
+    widths = (SHARPER * error).clamp(LEAST_UM, settings.end_um)
+    return _joined(scores, squared, widths, 1 - (1 - settings.prior) * fits, fits)
+
+
+def _error(first: Tensor, squared: Tensor) -> Tensor:
+    """Root mean square residual an axis, in µm, of the network's own best matches; (b,)."""
     sure, partner = first.max(-1, keepdim=True)
-    error = (sure * squared.gather(2, partner)).sum((1, 2)) / (3 * sure.sum((1, 2)).clamp_min(1e-6))
-    fits = torch.sigmoid((settings.limit_um - error.sqrt()) / GATE_UM)
-    return _joined(scores, squared, settings.end_um, 1 - (1 - settings.prior) * fits, fits)
+    total = (sure * squared.gather(2, partner)).sum((1, 2))
+    return (total / (3 * sure.sum((1, 2)).clamp_min(1e-6))).sqrt()
 
 
 def _width(settings: Refinement, turn: int) -> float:
@@ -134,9 +143,9 @@ def _bend(
     return template_um + basis @ weights
 
 
-def _joined(scores: Scores, squared: Tensor, width: float, share: Tensor, fits: Tensor) -> Scores:
+def _joined(scores: Scores, squared: Tensor, widths: Tensor, share: Tensor, fits: Tensor) -> Scores:
     """Share of the network's scores, plus the log-likelihood of the residuals where they fit."""
-    gain = 1.5 - 0.5 * squared / width**2
+    gain = 1.5 - 0.5 * squared / widths.square()[:, None, None]
     return Scores(
         share[:, None, None] * scores.pairs + fits[:, None, None] * gain,
         share[:, None] * scores.test_alone,
