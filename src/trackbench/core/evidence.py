@@ -87,9 +87,13 @@ def prefer_named(log_p: NDArray[Any], names: Sequence[str], log_odds: float) -> 
     log_odds : float
         0 changes nothing.
     """
-    named = np.array([*(not name.startswith(ANONYMOUS) for name in names), False])
-    raised = np.maximum(np.asarray(log_p, dtype=np.float64), 2 * FLOOR) + log_odds * named
+    raised = np.maximum(np.asarray(log_p, dtype=np.float64), 2 * FLOOR) + log_odds * _named(names)
     return normalise_rows(raised).astype(np.float32)
+
+
+def _named(names: Sequence[str]) -> NDArray[np.bool_]:
+    """Tell which columns (k + 1,) carry a name; the last, 'none', does not."""
+    return np.array([*(not name.startswith(ANONYMOUS) for name in names), False])
 
 
 def label(evidence: Evidence) -> Labels:
@@ -100,14 +104,19 @@ def label(evidence: Evidence) -> Labels:
     """
     raised = prefer_named(evidence.log_p, evidence.names, evidence.preference)
     column = assign(raised)
-    p = np.exp(raised.astype(np.float64))
-    named = np.array([not name.startswith(ANONYMOUS) for name in evidence.names], dtype=bool)
-    taken = (column >= 0) & np.append(named, False)[column]
+    taken = (column >= 0) & _named(evidence.names)[column]
     names = tuple(evidence.names[j] if ok else "" for j, ok in zip(column, taken, strict=True))
-    probability = np.where(taken, p[np.arange(len(p)), column], 0.0)
+    given = np.exp(raised[np.arange(len(raised)), column].astype(np.float64))
+    probability = np.where(taken, given, 0.0)
     return Labels(names, probability.astype(np.float32), _top_names(evidence))
 
 
 def _top_names(evidence: Evidence) -> tuple[tuple[str, ...], ...]:
-    order = np.argsort(-evidence.log_p[:, :-1], axis=1, kind="stable")[:, :TOP]
-    return tuple(tuple(evidence.names[j] for j in row) for row in order)
+    table = -evidence.log_p[:, :-1]
+    names, count = evidence.names, min(TOP, len(evidence.names))
+    rows = np.arange(len(table))[:, None]
+    # Only the few best are sorted; ties go by column, so the order of equals is the names'.
+    best = np.argpartition(table, count - 1, axis=1)[:, :count] if count else rows[:, :0]
+    best.sort(axis=1)
+    best = best[rows, np.argsort(table[rows, best], axis=1, kind="stable")]
+    return tuple(tuple([names[j] for j in row]) for row in best.tolist())
