@@ -140,7 +140,8 @@ def _bend(
     weighted = basis.T * (mass / width**2).unsqueeze(1)
     identity = torch.eye(basis.shape[1], device=basis.device)
     weights = torch.linalg.solve(weighted @ basis + identity, weighted @ (goal - template_um))
-    return template_um + basis @ weights
+    result: Tensor = template_um + basis @ weights
+    return result
 
 
 def _joined(scores: Scores, squared: Tensor, widths: Tensor, share: Tensor, fits: Tensor) -> Scores:
