@@ -30,7 +30,8 @@ LINEAR: Final = 0.3
 SHIFT_UM: Final = 10.0
 """Prior standard deviations of a linear map's coefficients and of a shift."""
 
-GATE_UM: Final = 0.12
+GATE_UM: Final = 0.08
+MEDIAN_DISTANCE: Final = 1.538
 SHARPER: Final = 1.3
 LEAST_UM: Final = 0.7
 """The last width is the residual times a factor, between this and the configured width."""
@@ -115,10 +116,14 @@ def refined(
 
 
 def _error(first: Tensor, squared: Tensor) -> Tensor:
-    """Root mean square residual an axis, in µm, of the network's own best matches; (b,)."""
+    """Residual an axis, in µm, of the network's own best matches, by their median; (b,).
+
+    The median distance of a normal distribution in three dimensions is 1.538 times the standard
+    deviation of an axis. Padded rows have no probability and are left out.
+    """
     sure, partner = first.max(-1, keepdim=True)
-    total = (sure * squared.gather(2, partner)).sum((1, 2))
-    return (total / (3 * sure.sum((1, 2)).clamp_min(1e-6))).sqrt()
+    distance = torch.where(sure > 0, squared.gather(2, partner), torch.nan).sqrt()
+    return distance.squeeze(2).nanmedian(1).values / MEDIAN_DISTANCE
 
 
 def _width(settings: Refinement, turn: int) -> float:
