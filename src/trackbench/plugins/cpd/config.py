@@ -49,7 +49,7 @@ class CpdConfig(Config):
     )
     end_sigma: float = Field(default=1.7, gt=0, le=200, description="width at the end in µm")
     rigid_steps: int = Field(default=6, ge=1, le=1000, description="iterations of a pose")
-    bend_steps: int = Field(default=30, ge=0, le=1000, description="non-rigid iterations")
+    bend_steps: int = Field(default=45, ge=0, le=1000, description="non-rigid iterations")
     beta: float = Field(
         default=25.0, gt=0, le=1000, description="distance over which neurons move together in µm"
     )
@@ -69,7 +69,7 @@ class CpdConfig(Config):
         description="standard deviation of the entries of an affine part (0 = none)",
     )
     exclusion: int = Field(
-        default=3,
+        default=1,
         ge=0,
         le=100,
         description="Sinkhorn rounds by which test neurons compete for a template neuron",
