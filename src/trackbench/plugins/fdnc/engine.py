@@ -37,6 +37,9 @@ ROLLS = 6
 """Rolls that are tried where the pose is unsure: in few clouds, each of which costs as much as
 five more."""
 
+LEAST_CERTAINTY = 0.3
+"""Mean of the best probabilities below which a pose is not believed."""
+
 FEWEST_POINTS = 4
 """Fewer points have no pose."""
 
@@ -120,7 +123,8 @@ class Engine:
     def _compare(self, template: Template, clouds: Clouds) -> Tensor:
         tests, sure = self._anatomical(clouds)
         scores = self._scores(template, tests)
-        unsure = torch.nonzero(~sure).squeeze(1)
+        certain = _certainty(template, tests, scores) > LEAST_CERTAINTY * tests.mask.sum(1)
+        unsure = torch.nonzero(~(sure & certain)).squeeze(1)
         if len(unsure):
             tests, scores = self._rolled(template, tests, scores, unsure)
         masks = _masks(template, tests)
