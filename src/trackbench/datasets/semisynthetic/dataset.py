@@ -56,8 +56,20 @@ class SemiSynthetic(Dataset[SemiSyntheticConfig]):
                 "m_pair",
                 splits,
                 (
-                    Published("fDNC", "m_pair", 0.965, _YU, "2000 pairs"),
-                    Published("CPD", "m_pair", 0.311, _YU, "2000 pairs"),
+                    Published(
+                        "fDNC",
+                        "m_pair",
+                        0.965,
+                        _YU,
+                        "2000 pairs bent by recorded centrelines: not the same worms",
+                    ),
+                    Published(
+                        "CPD",
+                        "m_pair",
+                        0.311,
+                        _YU,
+                        "2000 pairs bent by recorded centrelines: not the same worms",
+                    ),
                 ),
             ),
             Protocol(

@@ -32,8 +32,9 @@ class Yu2021:
     """Settings; lengths in µm, angles in radians.
 
     The bending is set so that two views differ as much as two validation volumes of the moving
-    worm of nguyen2017 do: the median residuals of a rigid, an affine and a quadratic fit of
-    corresponding neurons are 4.3, 3.6 and 2.2 µm (recorded: 4.3, 3.7 and 2.2).
+    worm (nguyen2017) do: median residuals of a rigid, an affine and a quadratic fit of
+    corresponding neurons are about 4.3, 3.6 and 2.2 µm, interpolated between bend 0.25 and 0.3
+    (recorded: 4.3, 3.7 and 2.2). The paper bends by recorded centrelines, which are not public.
     """
 
     roll: float = 0.45 * torch.pi
