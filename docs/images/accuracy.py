@@ -16,7 +16,7 @@ import matplotlib.pyplot as plt
 PUBLISHED = {
     "chaudhary": [
         ("fDNC, published", 0.05, 0.782),
-        ("CPD, published (orientation by truth)", 0.93, 0.589),
+        ("CPD, published (oracle flip)", 0.93, 0.589),
     ],
     "nguyen2017": [
         ("fDNC, published", 0.05, 0.791),
@@ -29,6 +29,8 @@ TITLES = {
     "nguyen2017": "A moving worm, volume to volume\n(nguyen2017, one template)",
 }
 COLORS = {"fdnc": "tab:blue", "cpd": "tab:orange", "nearest": "tab:gray"}
+BELOW = {"cpd"}
+"""Labels that go under their point, where two points lie close together."""
 
 
 def draw(rows, target):
@@ -49,7 +51,9 @@ def draw(rows, target):
                 fontsize=8,
                 ha="right" if right else "left",
             )
-        ax.set(xscale="log", xlim=(2e-4, 30), ylim=(0, 1), title=title, xlabel="seconds per volume")
+        ax.set(
+            xscale="log", xlim=(2e-4, 30), ylim=(0, 1.02), title=title, xlabel="seconds per volume"
+        )
         ax.grid(alpha=0.3)
     axes[0].set_ylabel("share of neurons matched correctly (M_pair)")
     figure.tight_layout()
@@ -66,7 +70,7 @@ def _point(ax, row):
     ax.annotate(
         label,
         (row["seconds_per_volume"], row["mean"]),
-        xytext=(8, 5),
+        xytext=(-4, -20) if row["matcher"] in BELOW else (-4, 9),
         textcoords="offset points",
         color=color,
         weight="bold",
