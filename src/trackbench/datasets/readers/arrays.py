@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["read_array"]
+__all__ = ["map_array", "read_array"]
 
 
 def read_array(path: Path, shape: tuple[int | None, ...], meaning: str) -> NDArray[Any]:
@@ -33,6 +33,24 @@ def read_array(path: Path, shape: tuple[int | None, ...], meaning: str) -> NDArr
     InputError
         Not there, not a ``.npy`` file, truncated, a pickle inside, no numbers, another shape.
     """
+    mapped = map_array(path)
+    fits = len(mapped.shape) == len(shape) and all(
+        wanted is None or length == wanted
+        for length, wanted in zip(mapped.shape, shape, strict=True)
+    )
+    if not fits or 0 in mapped.shape:
+        raise InputError(f"{path}: shape {mapped.shape}", f"it must be {meaning}")
+    return np.array(mapped)
+
+
+def map_array(path: Path) -> NDArray[Any]:
+    """Open an array of numbers without loading it.
+
+    Raises
+    ------
+    InputError
+        Not there, not a ``.npy`` file, truncated, a pickle inside, no numbers.
+    """
     try:
         mapped = np.load(checked_file(path), mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OSError, OverflowError) as error:
@@ -42,15 +60,9 @@ def read_array(path: Path, shape: tuple[int | None, ...], meaning: str) -> NDArr
         ) from None
     if not isinstance(mapped, np.ndarray):
         raise InputError(f"{path}: an archive of arrays", "give one array saved by numpy.save")
-    fits = len(mapped.shape) == len(shape) and all(
-        wanted is None or length == wanted
-        for length, wanted in zip(mapped.shape, shape, strict=True)
-    )
-    if not fits or 0 in mapped.shape:
-        raise InputError(f"{path}: shape {mapped.shape}", f"it must be {meaning}")
     if mapped.dtype.kind not in "biuf":
         raise InputError(f"{path}: holds {mapped.dtype}", "it must hold numbers")
-    return np.array(mapped)
+    return mapped
 
 
 def _first_sentence(error: Exception) -> str:
