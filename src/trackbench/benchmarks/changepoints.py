@@ -3,8 +3,8 @@
 The cost of a segment is the sum of squares about its mean; each change costs a penalty of
 ``5 σ² log n``: above the ``3 σ² log n`` of the modified Bayesian information criterion (Zhang and
 Siegmund 2007, Biometrics 63:22), because σ is estimated from few runs. Of quiet normal series 5 %
-with 10 runs and 1 % with 40 have a change. The minimum over all partitions is found by the recursion
-of Jackson et al. (2005, IEEE Signal Process. Lett. 12:105).
+with 10 runs and 1 % with 40 have a change. The minimum over all partitions is found by the
+recursion of Jackson et al. (2005, IEEE Signal Process. Lett. 12:105).
 """
 
 from __future__ import annotations
