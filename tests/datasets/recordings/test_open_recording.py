@@ -94,7 +94,7 @@ def test_point_folder_of_csv(tmp_path):
     assert recording.points(1).zyx_um.tolist() == [[1, 2, 10]]
     assert recording.points(recording.index(11)) is None
     assert recording.volume(0) is None
-    with pytest.raises(UsageError, match="no frame 4.*numbered 3 to 11"):
+    with pytest.raises(UsageError, match=r"no frame 4.*numbered 3 to 11"):
         recording.index(4)
 
 
@@ -152,7 +152,7 @@ def test_a_damaged_chunk_costs_one_volume(write_hdf5):
     path.write_bytes(raw)
     with open_recording(path) as recording:
         assert recording.volume(1) is not None
-        with pytest.raises(InputError, match="2/frame.*damaged"):
+        with pytest.raises(InputError, match=r"2/frame.*damaged"):
             recording.volume(2)
 
 
