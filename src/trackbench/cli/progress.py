@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from trackbench.benchmarks.plan import Job, Plan
     from trackbench.benchmarks.record import CellRecord
 
-__all__ = ["shown_download", "shown_progress"]
+__all__ = ["shown_count", "shown_download", "shown_progress"]
 
 
 @contextmanager
@@ -66,3 +66,15 @@ def shown_download() -> Iterator[Callable[[int], None]]:
     ) as bars:
         task = bars.add_task("downloading data", total=None, visible=False)
         yield lambda count: bars.update(task, advance=count, visible=True)
+
+
+@contextmanager
+def shown_count(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar that counts `what` up to `total`."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal
+    ) as bars:
+        task = bars.add_task(what, total=total)
+        yield lambda count: bars.advance(task, count)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,11 +15,10 @@ from trackbench.datasets.semisynthetic.pose import rotation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from trackbench.datasets.semisynthetic.shape import ShapeAtlas
 
-__all__ = ["RecordingConfig", "record"]
+__all__ = ["RecordingConfig", "moved", "record", "stationary_walks"]
 
 LENGTH_UM = 120.0
 
@@ -45,6 +44,11 @@ class RecordingConfig(BaseModel):
         default=0.03, ge=0, description="standard deviation of the length's logarithm"
     )
     turn: float = Field(default=0.05, ge=0, description="turn in the plane from volume to volume")
+    heading: float | None = Field(
+        default=None,
+        ge=0,
+        description="standard deviation of the heading about +x; None: any, changed by `turn`",
+    )
     noise_um: float = Field(default=0.4, ge=0, description="localisation noise in the plane")
     noise_optical: float = Field(default=2.0, ge=1, description="ratio of the noise along z to it")
     drop: float = Field(default=0.08, ge=0, le=1, description="probability that a neuron is missed")
@@ -72,34 +76,69 @@ def record(shapes: ShapeAtlas, config: RecordingConfig, seed: int) -> tuple[Poin
     """
     rng = np.random.default_rng(seed)
     head, names = shapes.draw_head(rng, config.neurons)
-    moved = _moved(torch.as_tensor(head, dtype=torch.float32), config, rng).numpy()
     return tuple(
         _detected(points, names, config, rng, f"recording-{seed}-{t}")
-        for t, points in enumerate(moved)
+        for t, points in enumerate(moved(head, config, rng))
     )
 
 
-def _moved(head: Tensor, config: RecordingConfig, rng: np.random.Generator) -> Tensor:
-    walks = torch.as_tensor(_walks(config, rng, 4), dtype=torch.float32).unsqueeze(-1)
-    turns = config.turn * rng.standard_normal(config.volumes)
-    heading = torch.as_tensor(rng.uniform(-math.pi, math.pi) + np.cumsum(turns))
-    points = head.expand(config.volumes, -1, -1)
+def moved(
+    head: NDArray[np.floating[Any]], config: RecordingConfig, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Move one head through time, without any error of detection.
+
+    Parameters
+    ----------
+    head : (n, 3) array
+        z, y, x in µm in the anatomical frame: the long axis is x.
+    config : RecordingConfig
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    (volumes, n, 3) array of float32
+        Positions in µm.
+    """
+    drawn = stationary_walks(rng, config.volumes, 4, config.memory)
+    walks = torch.as_tensor(drawn, dtype=torch.float32).unsqueeze(-1)
+    heading = torch.as_tensor(_heading(config, rng))
+    points = torch.as_tensor(head, dtype=torch.float32).expand(config.volumes, -1, -1)
     stretch = torch.exp(config.stretch * walks[3]).unsqueeze(-1)
     points = points * torch.cat([stretch**-0.5, stretch**-0.5, stretch], dim=-1)
     phase = torch.full_like(walks[1], math.pi / 2)
     points = bend(points, config.bend * walks[0], config.wave * walks[1], phase, LENGTH_UM)
     side = float(rng.uniform(-math.pi, math.pi))
     points = roll_about_x(points, side + config.roll * walks[2])
-    return points @ rotation(heading.float(), 1, 2)
+    turned: NDArray[np.float32] = (points @ rotation(heading.float(), 1, 2)).numpy()
+    return turned
 
 
-def _walks(config: RecordingConfig, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
-    """Stationary random walks of unit variance, (count, volumes)."""
-    keep = math.exp(-1 / config.memory)
-    steps = rng.standard_normal((count, config.volumes))
+def _heading(config: RecordingConfig, rng: np.random.Generator) -> NDArray[np.float64]:
+    if config.heading is not None:
+        kept: NDArray[np.float64] = stationary_walks(rng, config.volumes, 1, config.memory)[0]
+        return config.heading * kept
+    turns = config.turn * rng.standard_normal(config.volumes)
+    free: NDArray[np.float64] = rng.uniform(-math.pi, math.pi) + np.cumsum(turns)
+    return free
+
+
+def stationary_walks(
+    rng: np.random.Generator, volumes: int, count: int, memory: float
+) -> NDArray[np.float64]:
+    """Draw Ornstein-Uhlenbeck walks of unit variance, (count, volumes).
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    volumes, count : int
+    memory : float
+        Time over which a walk is correlated, in volumes.
+    """
+    keep = math.exp(-1 / memory)
+    steps = rng.standard_normal((count, volumes))
     walks = np.empty_like(steps)
     walks[:, 0] = steps[:, 0]
-    for t in range(1, config.volumes):
+    for t in range(1, volumes):
         walks[:, t] = keep * walks[:, t - 1] + math.sqrt(1 - keep**2) * steps[:, t]
     return walks
 
