@@ -14,7 +14,7 @@ from trackbench.datasets.semisynthetic.calcium_activity import simulate_calcium
 from trackbench.datasets.semisynthetic.image_config import PRESETS, CalciumConfig, ImageConfig
 from trackbench.datasets.semisynthetic.image_export import write_recording
 from trackbench.datasets.semisynthetic.images import simulate_images
-from trackbench.datasets.semisynthetic.nuclei import ball_points, pushed_apart
+from trackbench.datasets.semisynthetic.nuclei import ball_sources, pushed_apart
 from trackbench.datasets.semisynthetic.optics import Microscope
 from trackbench.datasets.semisynthetic.shape import load_shapes
 from trackbench.errors import InputError
@@ -126,11 +126,11 @@ def test_nuclei_touch_and_do_not_interpenetrate():
     assert pdist(apart).min() > 0.95 * 0.9 * 3
 
 
-def test_sources_fill_the_ball():
-    ball = ball_points(500)
-    assert np.allclose(ball.mean(axis=0), 0, atol=1e-12)
-    assert np.linalg.norm(ball, axis=1).max() < 1.02
-    assert np.allclose(np.var(ball, axis=0), 0.2, atol=0.02)
+def test_sources_have_the_spread_of_a_ball():
+    sources, width = ball_sources()
+    assert np.allclose(sources.mean(axis=0), 0)
+    assert np.allclose(sources.var(axis=0) + width**2, 0.2)
+    assert np.linalg.norm(sources, axis=1).max() < 1
 
 
 def test_red_bleaches_and_green_follows_the_calcium():

@@ -20,9 +20,7 @@ DEFAULT_VOLUMES = 100
 def _three(kind: type[int | float]) -> Callable[..., tuple[float, ...] | None]:
     """Make the callback of an option that takes z,y,x."""
 
-    def read(
-        ctx: click.Context, param: click.Parameter, value: str | None
-    ) -> tuple[float, ...] | None:
+    def read(_: click.Context, __: click.Parameter, value: str | None) -> tuple[float, ...] | None:
         if value is None:
             return None
         try:

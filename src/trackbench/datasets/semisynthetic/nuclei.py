@@ -12,10 +12,9 @@ if TYPE_CHECKING:
 
     from trackbench.datasets.semisynthetic.image_config import ImageConfig
 
-__all__ = ["Nuclei", "ball_points", "draw_nuclei", "pushed_apart"]
+__all__ = ["Nuclei", "ball_sources", "draw_nuclei", "pushed_apart"]
 
 ROUNDS: Final = 200
-LATTICE: Final = 1.2207440846057596 ** -np.arange(1.0, 4.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,16 +72,16 @@ def pushed_apart(
     return moved
 
 
-def ball_points(count: int) -> NDArray[np.float64]:
-    """Spread points evenly through the unit ball, (count, 3).
+def ball_sources() -> tuple[NDArray[np.float64], float]:
+    """Give points (k, 3) of light that stand for a unit ball, and the width of each.
 
-    A low-discrepancy sequence in the cube (additive recurrence with powers of 1 / 1.2207...,
-    the root of x^4 = x + 1) gives height, turn and volume.
+    A lattice of 4 x 4 x 4 cells without its corners; each point stands for its cell, whose
+    variance the width (a standard deviation) makes up for. Scaled so that the variance of the
+    whole is a ball's, 1/5 along each axis.
     """
-    place = np.mod(0.5 + np.outer(np.arange(1, count + 1), LATTICE), 1)
-    height, turn = 2 * place[:, 0] - 1, 2 * np.pi * place[:, 1]
-    ring = np.sqrt(1 - height**2)
-    sphere = np.stack([height, ring * np.sin(turn), ring * np.cos(turn)], axis=1)
-    centred = sphere * np.cbrt(place[:, 2])[:, None]
-    ball: NDArray[np.float64] = centred - centred.mean(axis=0)
-    return ball
+    step = 0.5
+    axis = step * (np.arange(4) - 1.5)
+    lattice = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
+    inner = lattice[np.linalg.norm(lattice, axis=1) < 1]
+    scale = np.sqrt(0.2 / (inner.var(axis=0).mean() + step**2 / 12))
+    return inner * scale, float(scale * step / np.sqrt(12))

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.special import ndtr
 
-from trackbench.datasets.semisynthetic.nuclei import ball_points
+from trackbench.datasets.semisynthetic.nuclei import ball_sources
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Microscope"]
 
-SOURCES: Final = 48
-"""Points of light that make up one nucleus."""
 REACH: Final = 3.0
 """Standard deviations after which the point-spread function counts as nothing."""
 WHITE: Final = 255
@@ -123,14 +121,16 @@ class Microscope:
         """Blurred nuclei of brightness 1 in a box of voxels each, (n, z, y, x)."""
         pitch, psf = np.array(self.config.voxel_um), np.array(self.config.psf_um)
         depth = np.maximum(centres_um[:, :1], 0)
-        sigma = (psf * (1 + self.config.aberration * depth))[:, None, :, None]
-        offsets = radius_um[:, None, None] * ball_points(SOURCES)
-        sources = (centres_um - corner * pitch)[:, None] + offsets
+        sources, width = ball_sources()
+        blur = psf * (1 + self.config.aberration * depth)
+        sigma = np.hypot(blur, width * radius_um[:, None])[:, None, :, None]
+        offsets = radius_um[:, None, None] * sources
+        places = (centres_um - corner * pitch)[:, None] + offsets
         profiles = []
         for axis, half in enumerate(self._half):
             # each source spread over the voxels of an axis: the integral over the voxel
             edges = pitch[axis] * (np.arange(-half, half + 2) - 0.5)
-            u = (edges - sources[:, :, axis, None]) / sigma[:, :, axis]
+            u = (edges - places[:, :, axis, None]) / sigma[:, :, axis]
             profiles.append(np.diff(ndtr(u.astype(np.float32)), axis=2) / pitch[axis])
         z, y, x = profiles
         plane = y[:, :, :, None] * x[:, :, None, :]
