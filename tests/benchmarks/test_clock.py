@@ -2,9 +2,11 @@
 
 import time
 
+import numpy as np
 import pytest
 
-from trackbench.benchmarks.clock import REPEATS, TimingJob, calibrate, measure
+from trackbench.benchmarks.clock import REPEATS, TimingJob, measure
+from trackbench.benchmarks.kernels import KERNELS
 from trackbench.benchmarks.machine import machine_record
 from trackbench.benchmarks.threads import pin_threads, thread_record, usable_cores
 
@@ -31,6 +33,26 @@ def test_a_sleep_takes_as_long_as_it_says(measured):
     assert slow["threads"] == 1
 
 
+def test_every_round_has_its_references(measured, registry):
+    record = measured("counted[sleep_s=0.002]")["counted[sleep_s=0.002]"]
+    rounds = record["rounds"]
+    assert len(rounds["seconds"]) == REPEATS
+    assert rounds["ratios"].keys() == record["kernels_s"].keys() == KERNELS.keys()
+    assert {len(values) for values in rounds["ratios"].values()} == {REPEATS}
+    assert record["calibration_s"] == pytest.approx(sum(record["kernels_s"].values()))
+    ratio = np.median(rounds["ratios"]["float32"])
+    assert ratio == pytest.approx(
+        record["seconds_per_volume"] / record["kernels_s"]["float32"], rel=0.3
+    )
+
+
+def test_the_number_of_cases_is_a_power_of_two_or_all(registry, planned):
+    part = planned(matchers="counted[sleep_s=0.01]").parts[0]
+    job = TimingJob(part.combinations, part.task.cases, 0, 1, budget_s=0.9)
+    (found,) = measure(job, registry).values()
+    assert found["n_cases"] in {2, 4}
+
+
 def test_templates_are_prepared_before_the_clock_starts(measured, calls):
     measured("counted", protocols="trial-several", labelers="vote")
     assert len(calls("prepare")) == 3
@@ -53,7 +75,6 @@ def test_a_slow_plugin_is_measured_on_fewer_cases(registry, planned):
 
 def test_threads_are_pinned_and_recorded():
     pin_threads(1)
-    assert calibrate() > 0
     assert {pool["num_threads"] for pool in thread_record()} == {1}
     assert usable_cores() >= 1
 

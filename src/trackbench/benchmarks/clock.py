@@ -1,16 +1,18 @@
-"""Measures ways through the pipeline and a calibration kernel, alternating, in one process."""
+"""Measures ways through the pipeline and calibration kernels, alternating, in one process."""
 
 from __future__ import annotations
 
 import dataclasses
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from trackbench.benchmarks.kernels import time_kernels
 from trackbench.benchmarks.matching import seen_test
+from trackbench.benchmarks.rounds import NEAREST, Rounds
 from trackbench.benchmarks.stages import StageCache
+from trackbench.benchmarks.stopwatch import WAITING_IS_KNOWN, seconds
 from trackbench.benchmarks.threads import pin_threads, thread_record
 from trackbench.benchmarks.workbench import Workbench
 from trackbench.core.pipeline import label_test, match_batch, reason_to_skip
@@ -22,12 +24,11 @@ if TYPE_CHECKING:
     from trackbench.core.registry import Registry
     from trackbench.core.types import Case, Match, PointCloud
 
-__all__ = ["TimingJob", "calibrate", "measure"]
+__all__ = ["BUDGET_S", "REPEATS", "TimingJob", "measure"]
 
-REPEATS: Final = 5
+REPEATS: Final = 9
 MAX_SINGLES: Final = 100
-KERNEL_SIZE: Final = 512
-KERNEL_ROUNDS: Final = 8
+BUDGET_S: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -38,29 +39,21 @@ class TimingJob:
     ----------
     combinations : tuple of Combination
     cases : tuple of Case
-        The sample; every combination is measured on the same cases.
+        The sample; every combination is measured on the first of these cases.
     seed : int
     threads : int
     budget_s : float
         Aim for the measuring time of one combination, in s; one repeat is made in any case.
+    nearest : str, optional
+        Key of the combination that is the reference for the others.
     """
 
     combinations: tuple[Combination, ...]
     cases: tuple[Case, ...]
     seed: int
     threads: int
-    budget_s: float = 10.0
-
-
-def calibrate() -> float:
-    """Time the calibration kernel: float32 products, exponentials and sorts of fixed size, in s."""
-    rng = np.random.default_rng(0)
-    matrix = rng.standard_normal((KERNEL_SIZE, KERNEL_SIZE), dtype=np.float32)
-    start = time.perf_counter()
-    for _ in range(KERNEL_ROUNDS):
-        product = matrix @ matrix.T
-        np.sort(np.exp(-np.abs(product)), axis=1)
-    return (time.perf_counter() - start) / KERNEL_ROUNDS
+    budget_s: float = BUDGET_S
+    nearest: str = ""
 
 
 def measure(job: TimingJob, registry: Registry) -> dict[str, dict[str, Any]]:
@@ -69,9 +62,10 @@ def measure(job: TimingJob, registry: Registry) -> dict[str, dict[str, Any]]:
     Returns
     -------
     dict
-        One record a combination key: `seconds_per_volume` (batched, median of the repeats),
-        `p50_s` and `p99_s` one at a time, the sample, the threads, and `calibration_s` of the
-        same process; or `error` where a plugin failed.
+        One record a combination key: `seconds_per_volume` (batched, median of the rounds),
+        `p50_s` and `p99_s` one at a time, `rounds` with the single values and their ratios to
+        each reference, the sample, the threads, and the kernels' s in the same process; or
+        `error` where a plugin failed.
     """
     bench = Workbench(registry, StageCache(None), job.seed)
     ways: dict[str, _Way] = {}
@@ -82,17 +76,36 @@ def measure(job: TimingJob, registry: Registry) -> dict[str, dict[str, Any]]:
         except Exception as error:  # noqa: BLE001  a plugin's own code may throw anything
             records[item.key] = {"error": f"{type(error).__name__}: {error}"}
     pin_threads(job.threads)
-    kernel = [calibrate()]
-    for _ in range(REPEATS):
-        for way in ways.values():
-            way.repeat(job.budget_s)
-        kernel.append(calibrate())
+    kernels = _alternate(ways, job)
+    middle = {name: float(np.median([found[name] for found in kernels])) for name in kernels[0]}
     common = {
         "threads": job.threads,
-        "calibration_s": float(np.median(kernel)),
+        "waiting_left_out": WAITING_IS_KNOWN,
+        "calibration_s": sum(middle.values()),
+        "kernels_s": middle,
         "pools": thread_record(),
     }
     return records | {key: way.record() | common for key, way in ways.items()}
+
+
+def _alternate(ways: dict[str, _Way], job: TimingJob) -> list[dict[str, float]]:
+    """Measure all ways in turn, kernels before and after each; give all kernel times."""
+    time_kernels()
+    kernels = [time_kernels()]
+    for _ in range(REPEATS):
+        taken: dict[str, tuple[float, dict[str, float]]] = {}
+        for key, way in ways.items():
+            if way.spent_s < job.budget_s:
+                batch = way.batch()
+                kernels.append(time_kernels())
+                before, after = kernels[-2:]
+                taken[key] = batch, {name: (before[name] + after[name]) / 2 for name in after}
+                way.one_by_one()
+        nearest, _ = taken.get(job.nearest, (None, {}))
+        for key, (batch, references) in taken.items():
+            beside = {NEAREST: nearest} if nearest and key != job.nearest else {}
+            ways[key].rounds.add(batch, references | beside)
+    return kernels
 
 
 @dataclass
@@ -101,45 +114,42 @@ class _Way:
 
     run: Callable[[Sequence[int]], None]
     n_cases: int
-    batches: list[float] = dataclasses.field(default_factory=list)
-    singles: list[float] = dataclasses.field(default_factory=list)
+    spent_s: float = 0.0
+    rounds: Rounds = dataclasses.field(default_factory=Rounds)
 
     @classmethod
     def warmed(cls, item: Combination, bench: Workbench, job: TimingJob) -> _Way:
-        """Prepare templates, fit labelers, run once, and choose how many cases fit the budget."""
+        """Prepare templates, fit labelers, run once, and choose how many cases fit the budget.
+
+        The number is a power of two: a small difference in speed changes no sample.
+        """
         pin_threads(job.threads)
         run = _runner(item, bench, job.cases)
         run([0])
-        start = time.perf_counter()
-        run([0])
-        one = max(time.perf_counter() - start, 1e-6)
-        n = int(np.clip(job.budget_s / (2 * REPEATS * one), 1, len(job.cases)))
+        one = max(seconds(lambda: run([0])), 1e-6)
+        fit = np.clip(job.budget_s / (2 * REPEATS * one), 1, len(job.cases))
+        n = len(job.cases) if fit == len(job.cases) else 2 ** int(np.log2(fit))
         run(range(n))
         return cls(run, n)
 
-    def repeat(self, budget_s: float) -> None:
-        """Measure all cases in one batch, then one at a time, unless the budget is spent."""
-        if self.batches and sum(self.batches) + sum(self.singles) > budget_s:
-            return
-        self.batches.append(self._timed(range(self.n_cases)))
+    def batch(self) -> float:
+        """Measure all cases in one batch, in s per volume."""
+        return self._timed(range(self.n_cases)) / self.n_cases
+
+    def one_by_one(self) -> None:
+        """Measure the cases one at a time, as long as there are few values."""
         for i in range(self.n_cases):
-            if len(self.singles) < MAX_SINGLES:
-                self.singles.append(self._timed([i]))
+            if len(self.rounds.singles) < MAX_SINGLES:
+                self.rounds.singles.append(self._timed([i]))
 
     def record(self) -> dict[str, Any]:
         """Give the figures in s."""
-        return {
-            "seconds_per_volume": float(np.median(self.batches)) / self.n_cases,
-            "p50_s": float(np.quantile(self.singles, 0.5)),
-            "p99_s": float(np.quantile(self.singles, 0.99)),
-            "n_cases": self.n_cases,
-            "repeats": len(self.batches),
-        }
+        return self.rounds.record() | {"n_cases": self.n_cases}
 
     def _timed(self, index: Sequence[int]) -> float:
-        start = time.perf_counter()
-        self.run(index)
-        return time.perf_counter() - start
+        taken = seconds(lambda: self.run(index))
+        self.spent_s += taken
+        return taken
 
 
 def _runner(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from trackbench.benchmarks.clock import BUDGET_S
 from trackbench.benchmarks.collect import collect, heads
 from trackbench.benchmarks.combination import GIVEN_POINTS
 from trackbench.benchmarks.executors import Limits
@@ -19,7 +20,7 @@ from trackbench.benchmarks.store import Store
 from trackbench.benchmarks.summary import SummaryRow, summary_rows
 from trackbench.benchmarks.tables import write_tables
 from trackbench.benchmarks.tasks import choose, load_task
-from trackbench.benchmarks.timing import read_timing, time_plan
+from trackbench.benchmarks.timing import TimingSettings, read_timing, time_plan
 from trackbench.core.spec import Spec, parse_combination, parse_specs
 from trackbench.errors import UsageError
 
@@ -63,6 +64,8 @@ class Options:
     rerun_failed : bool
     timing : bool
         Whether a timing pass follows.
+    timing_budget : float
+        Aim for the measuring time of one combination, in s.
     threads : int
         Threads of the timing pass. One is the default: under load two take longer than one.
     """
@@ -82,6 +85,7 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     rerun_failed: bool = False
     timing: bool = True
+    timing_budget: float = BUDGET_S
     threads: int = 1
 
 
@@ -139,7 +143,7 @@ def run(
             progress=progress,
         )
         if options.timing:
-            time_plan(registry, plan, store, options.threads, options.limits.timeout_s)
+            time_plan(registry, plan, store, _timing(options))
         return _collected(store, plan_record(plan))
 
 
@@ -192,6 +196,12 @@ def _datasets(options: Options) -> list[Spec]:
     if not options.oracle:
         return specs
     return [Spec(spec.name, (*spec.parameters, ("oracle", "true"))) for spec in specs]
+
+
+def _timing(options: Options) -> TimingSettings:
+    return TimingSettings(
+        options.seed, options.threads, options.limits.timeout_s, options.timing_budget
+    )
 
 
 def _executor(registry: Registry, options: Options) -> Executor:
