@@ -84,6 +84,29 @@ def test_points_of_hdf5_are_in_um_and_named_by_number(write_hdf5):
         assert recording.header.has_points
 
 
+def test_names_of_the_neurons_and_true_calcium(write_hdf5):
+    path = write_hdf5(points=_points(), names=["AVAL", "AVAR", "RID"])
+    with h5py.File(path, "r+") as file:
+        file["truth/calcium"] = np.arange(15.0).reshape(5, 3)
+    with open_recording(path) as recording:
+        assert recording.points(0).names == ("AVAL", "AVAR", "RID")
+        names, calcium = recording.calcium()
+        assert names == ("AVAL", "AVAR", "RID")
+        assert calcium[4].tolist() == [12, 13, 14]
+    with h5py.File(path, "r+") as file:
+        del file["truth/calcium"]
+        file["truth/calcium"] = np.zeros((5, 2))
+    with open_recording(path) as recording, pytest.raises(InputError, match="truth/calcium"):
+        recording.calcium()
+
+
+@pytest.mark.parametrize("names", [["AVAL"], ["AVAL", "AVAL", "RID"], ["AVAL", "", "RID"], None])
+def test_neurons_whose_names_dont_fit_are_numbered(write_hdf5, names):
+    with open_recording(write_hdf5(points=_points(), names=names)) as recording:
+        assert recording.points(0).names == ("1", "2", "3")
+        assert recording.calcium() is None
+
+
 def test_point_folder_of_csv(tmp_path):
     for number in (3, 10, 11):
         (tmp_path / f"worm-{number}.csv").write_text(f"z,y,x,name\n1,2,{number},AVAL\n")

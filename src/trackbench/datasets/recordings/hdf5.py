@@ -2,7 +2,8 @@
 
 ``{t}/frame`` (C, W, H, D), that is (c, x, y, z); ``pointdat`` (T, N + 1, 3): x, y, z in voxels,
 row 0 unused, NaN where a neuron is absent. Root attributes ``C``, ``W``, ``H``, ``D``, ``T``;
-ours: ``voxel_um`` (dz, dy, dx), ``volumes_per_s`` and ``channels``.
+ours: ``voxel_um`` (dz, dy, dx), ``volumes_per_s``, ``channels``, ``names`` (of the neurons, from
+number 1), and of simulated recordings the dataset ``truth/calcium`` (T, N).
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ class Hdf5Recording(Recording):
             rate = volumes_per_s or _number(self._file, "volumes_per_s")
             pitch = voxel_um or _pitch(self._file, path)
             names = _channels(self._file, channels)
+            self._names = _neuron_names(self._file, self._points)
         except (OSError, RuntimeError, KeyError) as error:
             self._file.close()
             raise InputError(f"{path}: {_line(error)}", DAMAGED) from None
@@ -91,7 +93,7 @@ class Hdf5Recording(Recording):
         return self._as_volume(to_czyx(data, self._axes), t)
 
     def points(self, t: int) -> PointCloud | None:
-        """Give row t of ``pointdat`` in µm; names are the neurons' numbers, "1" and so on."""
+        """Give row t of ``pointdat`` in µm; a neuron without a name is called by its number."""
         number = self.header.numbers[t]
         if self._points is None or self.header.voxel_um is None or number >= len(self._points):
             return None
@@ -101,10 +103,22 @@ class Hdf5Recording(Recording):
             return None
         return PointCloud(
             voxels[present, ::-1] * np.array(self.header.voxel_um),
-            names=tuple(map(str, present)),
+            names=tuple(self._names[k - 1] for k in present),
             id=f"{self.id}-{number}",
             animal=self.id,
         )
+
+    def calcium(self) -> tuple[tuple[str, ...], NDArray[np.float64]] | None:
+        """Read ``truth/calcium``."""
+        stored = self._file.get("truth/calcium")
+        if not isinstance(stored, h5py.Dataset):
+            return None
+        if stored.shape != (len(self), len(self._names)):
+            raise InputError(
+                f"{self.header.path}: truth/calcium has shape {stored.shape}",
+                f"it must be {(len(self), len(self._names))}, a column a neuron of pointdat",
+            )
+        return self._names, stored[()].astype(np.float64)
 
 
 def _opened(path: Path) -> h5py.File:
@@ -208,7 +222,19 @@ def _pitch(file: h5py.File, path: Path) -> tuple[float, float, float]:
     return (float(pitch[0]), float(pitch[1]), float(pitch[2]))
 
 
+def _neuron_names(file: h5py.File, points: NDArray[np.float64] | None) -> tuple[str, ...]:
+    """Give the neurons' names: the attribute's where there are as many, else their numbers."""
+    count = 0 if points is None else points.shape[1] - 1
+    stated = _texts(file, "names")
+    whole = len(stated) == count and len(set(stated)) == count and all(stated)
+    return stated if whole else tuple(str(k + 1) for k in range(count))
+
+
+def _texts(file: h5py.File, name: str) -> tuple[str, ...]:
+    stated = np.asarray(file.attrs.get(name, ()), dtype=object).ravel()
+    return tuple(item.decode() if isinstance(item, bytes) else str(item) for item in stated)
+
+
 def _channels(file: h5py.File, count: int) -> tuple[str, ...]:
-    stated = np.asarray(file.attrs.get("channels", ()), dtype=object).ravel()
-    names = tuple(item.decode() if isinstance(item, bytes) else str(item) for item in stated)
+    names = _texts(file, "channels")
     return names if len(names) == count else channel_names(count)

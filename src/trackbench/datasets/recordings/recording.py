@@ -123,6 +123,22 @@ class Recording:
         """
         return None
 
+    def calcium(self) -> tuple[tuple[str, ...], NDArray[np.float64]] | None:
+        """Give the true calcium of a simulated recording; None of any other.
+
+        Returns
+        -------
+        names : tuple of str, length N
+        dff : (T, N) array
+            Change of the indicator's fluorescence, dF/F0.
+
+        Raises
+        ------
+        InputError
+            It doesn't fit the recording.
+        """
+        return None
+
     def _as_volume(self, data: NDArray[np.generic], t: int) -> Volume | None:
         """Make a value of an array (c, z, y, x); None where it is constant."""
         header = self.header
