@@ -9,6 +9,7 @@
     ├── PluginError (2)          a plugin that can't be loaded, found or configured
     │   └── ContractError (2)    a plugin that answered with something its interface forbids
     ├── StoreError (2)           a result store that can't be opened or written
+    ├── ClusterError (2)         a Dask cluster that can't be reached or used
     ├── RegressionError (1)      accuracy or speed fell below its gate
     ├── CellsFailedError (3)     some cells of a plan failed; all the others have their rows
     └── NothingComparableError (4)
@@ -23,6 +24,7 @@ from typing import ClassVar
 
 __all__ = [
     "CellsFailedError",
+    "ClusterError",
     "ContractError",
     "InputError",
     "MissingDataError",
@@ -84,6 +86,10 @@ class ContractError(PluginError):
 
 class StoreError(TrackbenchError):
     """A result store that can't be opened or written."""
+
+
+class ClusterError(TrackbenchError):
+    """A Dask cluster that can't be reached or used; finished cells stay."""
 
 
 class RegressionError(TrackbenchError):

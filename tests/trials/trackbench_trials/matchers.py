@@ -40,6 +40,16 @@ class KilledMatcher(PairwiseMatcher):
         os.kill(os.getpid(), 9)
 
 
+class ParricideMatcher(PairwiseMatcher):
+    """Kills the process that started its own, as a machine that goes down would."""
+
+    name = "parricide"
+
+    def match_pair(self, template, test):
+        os.kill(os.getppid(), 9)
+        time.sleep(60)
+
+
 class HangMatcher(PairwiseMatcher):
     """Sleeps for an hour."""
 
@@ -146,6 +156,7 @@ class CountedMatcher(Matcher):
 MATCHERS = [
     SegfaultMatcher,
     KilledMatcher,
+    ParricideMatcher,
     HangMatcher,
     RaisingMatcher,
     NanMatcher,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import FIRST_COMPLETED, wait
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,7 @@ class LocalExecutor:
         """Run jobs; at most two a worker are under way or waiting at any time."""
         waiting = iter(jobs)
         running: dict[Future[Any], Started] = {}
-        with JobPool(self.workers, self.limits) as pool:
+        with closing(JobPool(self.workers, self.limits)) as pool:
             while True:
                 for job in islice(waiting, 2 * self.workers - len(running)):
                     started = pool.start(job, stages)

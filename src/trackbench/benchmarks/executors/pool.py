@@ -18,7 +18,6 @@ from trackbench.benchmarks.record import CRASHED, FAILED, TIMED_OUT, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     from trackbench.benchmarks.executors import Limits
     from trackbench.benchmarks.plan import Job
@@ -111,17 +110,6 @@ class JobPool:
         self._pool.stop()
         self._pool.join()
         self._logs.cleanup()
-
-    def __enter__(self) -> JobPool:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _death(exitcode: int) -> str:
