@@ -29,22 +29,25 @@ class NerveLabelerConfig(LabelerConfig):
     """Parameters of the labeler `nerve`."""
 
     voters: int = Field(
-        default=8, ge=1, le=10_000, description="volumes that vote: those of nearest posture"
+        default=30, ge=1, le=10_000, description="volumes that vote: those of nearest posture"
+    )
+    rounds: int = Field(
+        default=3, ge=0, le=100, description="how often the volumes name each other"
     )
     correction: float = Field(
-        default=0.3,
+        default=0.0,
         ge=0,
         le=10,
         description="weight of where all other neurons predict a neuron; 0 = the votes alone",
     )
     prefer_named: float = Field(
-        default=6.0,
+        default=4.0,
         ge=0,
         le=50,
         description="log-odds by which a named neuron is preferred to an unnamed one",
     )
     width_um: float = Field(
-        default=1.5, gt=0, le=50, description="expected distance of partners after registration"
+        default=0.6, gt=0, le=50, description="expected distance of partners after registration"
     )
     gate_um: float = Field(
         default=12.0, gt=0, le=1000, description="partners are never further apart than this"
@@ -56,9 +59,9 @@ class NerveLabeler(Labeler[NerveLabelerConfig]):
     """Registers many volumes of one recording onto the test and lets them vote.
 
     Neuron registration vector encoding for volumes that are unlabeled but for one (or a few):
-    every volume is related to the labeled one once, a test is registered to the volumes of
-    nearest posture, and each says which of the labeled volume's neurons its own neurons are. It
-    works within one worm.
+    every volume is related to the labeled one once, then named by the volumes of nearest posture,
+    in a few rounds. A test is registered to the volumes of nearest posture, and each says which
+    of the labeled volume's neurons its own neurons are. It works within one worm.
     """
 
     name = "nerve"
@@ -69,7 +72,13 @@ class NerveLabeler(Labeler[NerveLabelerConfig]):
     @property
     def _settings(self) -> Settings:
         config = self.config
-        return Settings(rolls=config.rolls, width_um=config.width_um, gate_um=config.gate_um)
+        return Settings(
+            rolls=config.rolls,
+            width_um=config.width_um,
+            gate_um=config.gate_um,
+            voters=config.voters,
+            rounds=config.rounds,
+        )
 
     def fit(self, references: Sequence[PointCloud]) -> Recording:
         """Relate all volumes to the one with most names."""
@@ -89,6 +98,6 @@ class NerveLabeler(Labeler[NerveLabelerConfig]):
             return Evidence(recording.names, np.zeros((0, len(recording.names) + 1), np.float32))
         points = torch.as_tensor(body_frame(test.zyx_um), dtype=torch.float32)
         config = self.config
-        p = vote(recording, points, config.voters, config.correction, self._settings)
+        p = vote(recording, points, config.correction, self._settings)
         log_p = normalise_rows(np.log(p + LEAST))
         return Evidence(recording.names, log_p, self.config.prefer_named)

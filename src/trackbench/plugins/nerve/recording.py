@@ -10,9 +10,11 @@ import torch
 
 from trackbench.core.types import ANONYMOUS
 from trackbench.plugins.nerve.bending import Bendable, bendable, stack
+from trackbench.plugins.nerve.consensus import agree, link
 from trackbench.plugins.nerve.correction import corrected, places_of
 from trackbench.plugins.nerve.frames import body_frame, pad
 from trackbench.plugins.nerve.registration import posterior, register
+from trackbench.plugins.nerve.voters import ballots, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from trackbench.core.types import PointCloud
     from trackbench.plugins.nerve.settings import Settings
 
-__all__ = ["Recording", "learn", "nearest", "vote"]
+__all__ = ["Recording", "learn", "vote"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +37,7 @@ class Recording:
     anchor : Bendable
         The volume with most names, onto which all others are related.
     templates : Bendable
-        All volumes.
+        All volumes, turned into the anchor's pose.
     members : (r, m, k + 1) tensor
         Probability that a volume's neuron is a candidate, last column = none of them: the
         registration vectors, read the other way round.
@@ -55,7 +57,7 @@ class Recording:
 
 @torch.no_grad()
 def learn(references: Sequence[PointCloud], settings: Settings) -> Recording:
-    """Relate all volumes to the one with most names.
+    """Relate all volumes to the one with most names, then let each be named by the others.
 
     Parameters
     ----------
@@ -66,19 +68,23 @@ def learn(references: Sequence[PointCloud], settings: Settings) -> Recording:
     labels = [_labels(cloud) for cloud in references]
     chosen = max(range(len(labels)), key=lambda r: (sum(map(bool, labels[r])), -r))
     frames = [body_frame(cloud.zyx_um) for cloud in references]
-    bends = [bendable(frame, settings.modes) for frame in frames]
-    points, real = pad(frames)
-    fit = register(bends[chosen], points, real, settings)
-    table = posterior(bends[chosen], fit, settings).exp()
+    anchor = bendable(frames[chosen], settings.modes)
+    fit = register(anchor, *pad(frames), settings)
+    turned = [fit.tests[r, : len(frame)].double().numpy() for r, frame in enumerate(frames)]
+    templates = stack([bendable(frame, settings.modes) for frame in turned])
+    table = posterior(anchor, fit, settings).exp()
     own = tuple(name or f"{ANONYMOUS}{j}" for j, name in enumerate(labels[chosen]))
     labels[chosen] = own
     names = tuple(dict.fromkeys([*own, *(name for row in labels for name in row if name)]))
-    members = _members(table, labels, names, len(own))
+    members, known = _members(table, labels, names, len(own))
+    if settings.rounds and len(references) > 1:
+        links = link(templates, fit.moved, settings)
+        members = agree(members, known, links, settings.rounds)
     places = [
-        places_of(table[: len(frame)].double().numpy(), frame)
-        for table, frame in zip(members, frames, strict=True)
+        places_of(row[: len(frame)].double().numpy(), frame)
+        for row, frame in zip(members, turned, strict=True)
     ]
-    return Recording(names, bends[chosen], stack(bends), members, fit.moved, np.stack(places))
+    return Recording(names, anchor, templates, members, fit.moved, np.stack(places))
 
 
 def _labels(cloud: PointCloud) -> tuple[str, ...]:
@@ -87,41 +93,28 @@ def _labels(cloud: PointCloud) -> tuple[str, ...]:
 
 def _members(
     table: torch.Tensor, labels: Sequence[tuple[str, ...]], names: tuple[str, ...], own: int
-) -> torch.Tensor:
-    """Widen the anchor's table (r, m, own + 1) to all names; what is labeled is certain."""
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Widen the anchor's table (r, m, own + 1) to all names; what is labeled is certain.
+
+    Also tell which neurons are labeled, (r, m).
+    """
     members = torch.zeros(*table.shape[:2], len(names) + 1)
     members[..., :own] = table[..., :-1]
     members[..., -1] = table[..., -1]
+    known = torch.zeros(table.shape[:2], dtype=torch.bool)
     column = {name: k for k, name in enumerate(names)}
     for r, row in enumerate(labels):
         for j, name in enumerate(row):
             if name:
+                known[r, j] = True
                 members[r, j] = 0.0
                 members[r, j, column[name]] = 1.0
-    return members
-
-
-def nearest(recording: Recording, shape: torch.Tensor, count: int) -> torch.Tensor:
-    """Find the volumes whose posture is nearest to `shape` (a, 3): no name is looked at.
-
-    The distance is what the best rotation and shift leave (Umeyama 1991, equation 33).
-    """
-    one = shape - shape.mean(dim=0)
-    all_ = recording.shapes - recording.shapes.mean(dim=1, keepdim=True)
-    u, singular, vt = torch.linalg.svd(all_.transpose(1, 2) @ one)
-    mirror = torch.sign(torch.linalg.det(u @ vt))
-    overlap = singular[:, 0] + singular[:, 1] + singular[:, 2] * mirror
-    left = all_.square().sum(dim=(1, 2)) - 2.0 * overlap
-    return torch.argsort(left, stable=True)[:count]
+    return members, known
 
 
 @torch.no_grad()
 def vote(
-    recording: Recording,
-    points: torch.Tensor,
-    voters: int,
-    correction: float,
-    settings: Settings,
+    recording: Recording, points: torch.Tensor, correction: float, settings: Settings
 ) -> FloatArray:
     """Probability of each candidate for each neuron of one test, (n, k + 1).
 
@@ -134,20 +127,17 @@ def vote(
     recording : Recording
     points : (n, 3) tensor
         In the body frame.
-    voters : int
-        How many volumes vote.
     correction : float
         Weight of the leave-one-out correction.
     settings : Settings
     """
-    real = torch.ones(1, len(points))
-    first = register(recording.anchor, points[None], real, settings)
-    chosen = nearest(recording, first.moved[0], voters)
-    templates = recording.templates.take(chosen)
-    tests = points.expand(len(chosen), -1, -1)
-    fit = register(templates, tests, real.expand(len(chosen), -1), settings)
-    table = posterior(templates, fit, settings).exp()
+    fit = register(recording.anchor, points[None], torch.ones(1, len(points)), settings)
+    chosen = nearest(recording.shapes, fit.moved[0], settings.voters)
+    turned = fit.tests[0]
+    table = ballots(recording.templates.take(chosen), turned, settings)
     votes = table[..., :-1] @ recording.members[chosen]
     votes[..., -1] += table[..., -1]
-    p = votes.mean(dim=0).double().numpy()
-    return corrected(p, points.double().numpy(), recording.places[chosen.numpy()], correction)
+    p: FloatArray = votes.mean(dim=0).double().numpy()
+    if not correction:
+        return p
+    return corrected(p, turned.double().numpy(), recording.places[chosen.numpy()], correction)

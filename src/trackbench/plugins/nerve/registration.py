@@ -48,7 +48,11 @@ class Fit:
 
 @torch.no_grad()
 def register(
-    templates: Bendable, tests: torch.Tensor, real: torch.Tensor, settings: Settings
+    templates: Bendable,
+    tests: torch.Tensor,
+    real: torch.Tensor,
+    settings: Settings,
+    starts: torch.Tensor | None = None,
 ) -> Fit:
     """Bend templates onto tests.
 
@@ -64,8 +68,10 @@ def register(
     real : (b, n) tensor
         1 for a neuron, 0 for padding.
     settings : Settings
+    starts : (s, 3, 3) tensor, optional
+        Proper rotations to start from; by default those of the settings.
     """
-    starts = poses(settings.rolls)
+    starts = poses(settings.rolls) if starts is None else starts
     batch, count = len(tests), len(starts)
     turned = torch.einsum("sij,bnj->bsni", starts, tests).flatten(0, 1)
     moved = templates.points.expand(batch, -1, -1).repeat_interleave(count, 0)

@@ -33,6 +33,10 @@ class Settings:
         Expected distance of partners once the template is bent.
     gate_um : float
         A pair further apart than this is no pair.
+    voters : int
+        How many volumes of a recording vote.
+    rounds : int
+        How often the volumes of a recording name each other.
     """
 
     rolls: int = 1
@@ -45,3 +49,5 @@ class Settings:
     keep: int = 2
     width_um: float = 1.5
     gate_um: float = 12.0
+    voters: int = 30
+    rounds: int = 3
