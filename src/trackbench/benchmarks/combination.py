@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from trackbench.core.registry import Registry
     from trackbench.core.spec import Spec
 
-__all__ = ["GIVEN_POINTS", "NO_MATCHER", "SCHEMA", "Combination", "identity"]
+__all__ = ["GIVEN_POINTS", "NO_MATCHER", "SCHEMA", "Combination", "identity", "way"]
 
 SCHEMA: Final = 1
 """Version of the stored values; stored results of another one are never reused."""
@@ -23,6 +23,14 @@ GIVEN_POINTS: Final = "truth"
 
 NO_MATCHER: Final = "-"
 """What stands for the matcher where no labeler uses matches."""
+
+
+def way(segmenter: str, matcher: str, labeler: str) -> str:
+    """Write a way through the pipeline for people: what isn't there is left out."""
+    shown = [] if segmenter == GIVEN_POINTS else [segmenter]
+    if matcher != NO_MATCHER:
+        shown.append(matcher)
+    return " > ".join([*shown, labeler])
 
 
 def identity(registry: Registry, kind: str, plugin: Plugin[Any]) -> str:

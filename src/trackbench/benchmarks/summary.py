@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from trackbench.benchmarks.metrics.case import CaseScores
     from trackbench.benchmarks.record import Row
 
-__all__ = ["MISSING", "SummaryRow", "summary_rows"]
+__all__ = ["COUNTED_FIRST", "MISSING", "SummaryRow", "summary_rows"]
 
 MISSING: Final = "missing"
 """Status of planned cases without a row: the run was interrupted."""
+
+COUNTED_FIRST: Final = ((OK, False), (OK, True), (CONTAMINATED, False), (CONTAMINATED, True))
+"""Status, and whether an oracle: a mean is taken over the rows of the first kind that there is."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ def _counted(group: Group) -> _Counted:
         for row, score in zip(group.rows, group.scores, strict=True)
         if row.status in SCORED and score is not None
     ]
-    for status, oracle in ((OK, False), (OK, True), (CONTAMINATED, False), (CONTAMINATED, True)):
+    for status, oracle in COUNTED_FIRST:
         kept = [pair for pair in pairs if (pair[0].status, pair[0].oracle) == (status, oracle)]
         if kept:
             return _Counted(tuple(row for row, _ in kept), tuple(score for _, score in kept))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from trackbench.benchmarks.record import Prediction
 
-__all__ = ["COVERAGES", "ECE_BINS", "CaseScores", "score_case"]
+__all__ = ["COVERAGES", "ECE_BINS", "CaseScores", "ece_bins", "score_case"]
 
 ECE_BINS: Final = 10
 COVERAGES: Final = (50, 80, 90, 100)
@@ -94,7 +94,7 @@ def score_case(prediction: Prediction, headline: str) -> CaseScores:
         "nll": _nll(prediction, scope),
         **_coverage(right.assigned[scope], probability[scope]),
     }
-    bins = _ece_bins(right.assigned[scope], probability[scope])
+    bins = ece_bins(right.assigned[scope], probability[scope])
     return CaseScores(values, bins, int(scope.sum()))
 
 
@@ -123,7 +123,20 @@ def _coverage(
     }
 
 
-def _ece_bins(right: NDArray[np.bool_], probability: NDArray[np.float64]) -> NDArray[np.float64]:
+def ece_bins(right: NDArray[np.bool_], probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum up the names given, those with a probability above 0, by bin of probability.
+
+    Parameters
+    ----------
+    right : (n,) array of bool
+    probability : (n,) array of float64
+        0 where no name was given.
+
+    Returns
+    -------
+    (3, 10) array of float64
+        Count, sum of probabilities and number right.
+    """
     given = probability > 0
     index = np.minimum((probability[given] * ECE_BINS).astype(int), ECE_BINS - 1)
     weights = (None, probability[given], right[given].astype(float))

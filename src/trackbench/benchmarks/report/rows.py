@@ -1,0 +1,108 @@
+"""The scores of single cases, read from a store's table of rows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from trackbench.benchmarks.metrics import METRICS
+from trackbench.benchmarks.record import FAILURES, SKIPPED
+from trackbench.benchmarks.summary import COUNTED_FIRST
+from trackbench.benchmarks.tables import ROWS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+__all__ = ["IDENTITY", "MAX_FAILURES", "Cases", "Who", "failures", "notes", "read_cases"]
+
+IDENTITY: Final = ("segmenter", "matcher", "labeler", "dataset", "protocol", "split", "seed")
+"""Columns that tell one combination on one protocol from another."""
+
+MAX_FAILURES: Final = 200
+"""Failures that a report lists; the others are counted."""
+
+Who = tuple[Any, ...]
+"""Values of `IDENTITY`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cases:
+    """The cases that a mean is taken over.
+
+    Parameters
+    ----------
+    ids, animals : (n,) array of str
+    values : (n,) array of float64
+        The protocol's own metric; NaN where a case has no neuron to score.
+    """
+
+    ids: NDArray[np.object_]
+    animals: NDArray[np.object_]
+    values: NDArray[np.float64]
+
+    @property
+    def scored(self) -> Cases:
+        """Only the cases that have a value."""
+        kept = np.isfinite(self.values)
+        return Cases(self.ids[kept], self.animals[kept], self.values[kept])
+
+
+def read_cases(store: Path) -> dict[Who, Cases]:
+    """Give the counted cases of every combination, in the order of the protocol."""
+    import pyarrow.parquet as pq
+
+    metrics = [metric for metric in METRICS if metric in pq.read_schema(store / ROWS).names]
+    columns = [*IDENTITY, "case", "animal", "status", "oracle", "headline", *metrics]
+    table = pq.read_table(store / ROWS, columns=columns, read_dictionary=list(IDENTITY[:-1]))
+    frame = table.to_pandas()
+    return {
+        tuple(who): _counted(own)
+        for who, own in frame.groupby(list(IDENTITY), sort=False, observed=True)
+    }
+
+
+def _counted(frame: pd.DataFrame) -> Cases:
+    """Keep clean rows; where there are none, the first kind of marked ones that there is."""
+    metric = frame["headline"].iloc[0]
+    for status, oracle in COUNTED_FIRST:
+        own = frame[(frame["status"] == status) & (frame["oracle"] == oracle)]
+        if len(own):
+            break
+    return Cases(
+        own["case"].to_numpy(object),
+        own["animal"].to_numpy(object),
+        own[metric].to_numpy(np.float64),
+    )
+
+
+def failures(store: Path) -> tuple[list[dict[str, Any]], int]:
+    """Give failed rows with their logs, at most `MAX_FAILURES`, and how many there are."""
+    import pyarrow.parquet as pq
+
+    columns = [*IDENTITY, "case", "status", "reason", "log"]
+    wanted = [("status", "in", sorted(FAILURES))]
+    table = pq.read_table(store / ROWS, columns=columns, filters=wanted)
+    rows: list[dict[str, Any]] = table.slice(0, MAX_FAILURES).to_pylist()
+    return rows, table.num_rows
+
+
+def notes(store: Path) -> dict[str, int]:
+    """Give the notes of readers and the reasons for skipped cases, with their counts."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(store / ROWS, columns=["notes"])
+    skipped = pq.read_table(store / ROWS, columns=["reason"], filters=[("status", "==", SKIPPED)])
+    counts: dict[str, int] = {}
+    for item in table["notes"].value_counts().to_pylist():
+        for text in json.loads(item["values"]):
+            counts[text] = counts.get(text, 0) + item["counts"]
+    for item in skipped["reason"].value_counts().to_pylist():
+        text = f"skipped: {item['values']}"
+        counts[text] = counts.get(text, 0) + item["counts"]
+    return counts
