@@ -26,8 +26,15 @@ def test_failed_cells_are_kept_unless_asked_for(registry, planned, store):
     plan = planned(matchers="nan,counted")
     run_plan(plan, store, InProcessExecutor(registry))
     assert not list(pending_jobs(plan, store))
-    (again,) = pending_jobs(plan, store, rerun_failed=True)
+    (again,) = pending_jobs(plan, store, "failed")
     assert again.cells[0].combination.names[1] == "nan"
+
+
+def test_all_cells_are_run_again_with_their_stages(registry, planned, store, calls):
+    plan = planned()
+    for rerun in ("missing", "missing", "all"):
+        run_plan(plan, store, InProcessExecutor(registry), rerun=rerun)
+    assert len(calls("match")) == 2 * plan.n_rows
 
 
 def test_progress_hears_of_every_cell(registry, planned, store):

@@ -24,7 +24,7 @@ __all__ = [
     "Plan",
     "Request",
     "cell_key",
-    "make_plan",
+    "make_parts",
     "reference_combination",
 ]
 
@@ -100,10 +100,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Plan:
-    """All parts and the seed."""
+    """All parts, the seed, and what was left out because its data isn't here."""
 
     parts: tuple[Part, ...]
     seed: int
+    left_out: tuple[str, ...] = ()
 
     def jobs(self) -> Iterator[Job]:
         """Give the jobs chunk by chunk, so that early results compare combinations."""
@@ -134,7 +135,7 @@ def cell_key(combination_key: str, chunk_key: str) -> str:
     return content_key(SCHEMA, combination_key, chunk_key)
 
 
-def make_plan(registry: Registry, request: Request, tasks: Sequence[Task]) -> Plan:
+def make_parts(registry: Registry, request: Request, tasks: Sequence[Task]) -> list[Part]:
     """Multiply plugins out on every task.
 
     Raises
@@ -147,7 +148,7 @@ def make_plan(registry: Registry, request: Request, tasks: Sequence[Task]) -> Pl
         labelers = request.labelers or (task.default_labeler(registry),)
         ways = _combinations(registry, request, labelers)
         parts.append(Part(task, chunked(task.cases), ways))
-    return Plan(tuple(parts), request.seed)
+    return parts
 
 
 def reference_combination(registry: Registry, seed: int) -> Combination | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from trackbench.benchmarks.cell import failed_record
 from trackbench.benchmarks.plan_record import plan_record
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     Progress = Callable[[CellRecord, Job], None]
 
-__all__ = ["pending_jobs", "run_plan"]
+__all__ = ["Rerun", "pending_jobs", "run_plan"]
+
+Rerun = Literal["missing", "failed", "all"]
 
 
 def run_plan(
@@ -28,7 +30,7 @@ def run_plan(
     store: Store,
     executor: Executor,
     *,
-    rerun_failed: bool = False,
+    rerun: Rerun = "missing",
     progress: Progress | None = None,
 ) -> None:
     """Run what a plan lacks. Call it with the store's lock held.
@@ -38,8 +40,9 @@ def run_plan(
     plan : Plan
     store : Store
     executor : Executor
-    rerun_failed : bool
-        Whether to run cells again that hold failures.
+    rerun : str
+        "missing" runs the cells that the store lacks, "failed" those with failures as well,
+        "all" every cell, stages included.
     progress : callable, optional
         Called with each record as it is stored.
 
@@ -50,24 +53,26 @@ def run_plan(
     """
     store.sweep()
     store.write_plan(plan_record(plan))
-    jobs = list(pending_jobs(plan, store, rerun_failed=rerun_failed))
+    if rerun == "all":
+        store.forget_stages()
+    jobs = list(pending_jobs(plan, store, rerun))
     run = _Run(store, executor, progress)
     run.segment(jobs)
     run.execute(jobs)
 
 
-def pending_jobs(plan: Plan, store: Store, *, rerun_failed: bool = False) -> Iterator[Job]:
-    """Give the jobs of a plan with the cells that the store lacks."""
+def pending_jobs(plan: Plan, store: Store, rerun: Rerun = "missing") -> Iterator[Job]:
+    """Give the jobs of a plan with the cells that are to be run; see `run_plan`."""
     for job in plan.jobs():
-        cells = tuple(
-            cell for cell in job.cells if not _finished(store, cell.key, rerun_failed=rerun_failed)
-        )
+        cells = tuple(cell for cell in job.cells if not _finished(store, cell.key, rerun))
         if cells:
             yield dataclasses.replace(job, cells=cells)
 
 
-def _finished(store: Store, key: str, *, rerun_failed: bool) -> bool:
-    if not rerun_failed:
+def _finished(store: Store, key: str, rerun: Rerun) -> bool:
+    if rerun == "all":
+        return False
+    if rerun == "missing":
         return store.has_cell(key)
     record = store.cell(key)
     return record is not None and not record.failed

@@ -14,12 +14,18 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from trackbench import __version__
-from trackbench.benchmarks.atomic import TEMPORARY_PREFIX, make_folder, write_atomically
+from trackbench.benchmarks.atomic import (
+    TEMPORARY_PREFIX,
+    json_text,
+    make_folder,
+    write_atomically,
+)
 from trackbench.benchmarks.combination import SCHEMA
 from trackbench.benchmarks.lock import locked
 from trackbench.benchmarks.record import CellRecord
@@ -164,6 +170,10 @@ class Store:
             return None
         return value if isinstance(value, dict) else None
 
+    def forget_stages(self) -> None:
+        """Remove all stage outputs, so that every stage is run again."""
+        shutil.rmtree(self.stages, ignore_errors=True)
+
     def sweep(self) -> None:
         """Remove what a killed run left half-written. Call it with the lock held."""
         for part in self.folder.rglob(f"{TEMPORARY_PREFIX}*"):
@@ -173,5 +183,5 @@ class Store:
         return self.folder / "cells" / key[:2] / f"{key}.json.gz"
 
     def _write_json(self, name: Path, value: Any) -> None:
-        text = json.dumps(value, indent=1, allow_nan=False)
+        text = json_text(value)
         write_atomically(self.folder / name, lambda file: file.write(text.encode()))

@@ -33,7 +33,15 @@ if TYPE_CHECKING:
     from trackbench.core.registry import Registry
     from trackbench.core.types import Case
 
-__all__ = ["TimingSettings", "read_timing", "time_again", "time_plan"]
+__all__ = [
+    "SAMPLE",
+    "TimingSettings",
+    "read_rounds",
+    "read_timing",
+    "time_again",
+    "time_plan",
+    "untimed",
+]
 
 SAMPLE: Final = 16
 """Cases of a protocol that are timed."""
@@ -70,13 +78,19 @@ def time_plan(
     combinations that do so alone as well.
     """
     for part in plan.parts:
-        wanted = tuple(
-            item
-            for item in part.combinations
-            if (fresh or not _measured(store, part, item, settings)) and _works(store, part, item)
-        )
+        items = untimed(store, part, settings, fresh=fresh)
+        wanted = tuple(item for item in items if _works(store, part, item))
         for item, record in _beside_nearest(registry, part, wanted, settings):
             store.write_timing(_part_key(part, item), record)
+
+
+def untimed(
+    store: Store, part: Part, settings: TimingSettings, *, fresh: bool = False
+) -> tuple[Combination, ...]:
+    """Give the combinations of a part that a timing pass would measure, were they run."""
+    return tuple(
+        item for item in part.combinations if fresh or not _measured(store, part, item, settings)
+    )
 
 
 def time_again(
@@ -103,7 +117,13 @@ def time_again(
 
 
 def read_timing(store: Store, head: GroupHead) -> dict[str, Any] | None:
-    """Give the timing record of a group; None where it wasn't measured."""
+    """Give the timing record of a group without its single rounds; None where there is none."""
+    found = read_rounds(store, head)
+    return found and {name: value for name, value in found.items() if name != "rounds"}
+
+
+def read_rounds(store: Store, head: GroupHead) -> dict[str, Any] | None:
+    """Give the whole timing record of a group; None where it wasn't measured."""
     found = store.read_timing(_key(head.key, head.dataset, head.protocol.name, head.split))
     return None if found is None or "error" in found else found
 

@@ -20,8 +20,8 @@ from trackbench.benchmarks.record import FAILURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
+    from trackbench.benchmarks.options import Options
     from trackbench.benchmarks.plan import Job, Plan
     from trackbench.benchmarks.record import CellRecord
 
@@ -29,12 +29,13 @@ __all__ = ["shown_count", "shown_download", "shown_progress"]
 
 
 @contextmanager
-def shown_progress(plan: Plan, out: Path) -> Iterator[Callable[[CellRecord, Job], None]]:
+def shown_progress(plan: Plan, options: Options) -> Iterator[Callable[[CellRecord, Job], None]]:
     """Show a bar over the plan's cells; what the store holds already counts as done."""
     from trackbench.benchmarks.runner import pending_jobs
     from trackbench.benchmarks.store import Store
 
-    done = plan.n_cells - sum(len(job.cells) for job in pending_jobs(plan, Store(out)))
+    todo = pending_jobs(plan, Store(options.out), options.rerun)
+    done = plan.n_cells - sum(len(job.cells) for job in todo)
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from trackbench.benchmarks.combination import way
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
-    from trackbench.benchmarks.plan import Plan
     from trackbench.benchmarks.summary import SummaryRow
 
-__all__ = ["print_plan", "print_summary"]
+__all__ = ["console", "print_summary"]
 
 WIDTH = 140
 """Columns where the output is no terminal: a table in a log isn't cut."""
@@ -31,39 +31,16 @@ def print_summary(rows: Sequence[SummaryRow], *, all_metrics: bool = False) -> N
     for row in rows:
         if row.primary or all_metrics:
             table.add_row(*_cells(row))
-    console = _console()
-    console.print(table)
+    out = console()
+    out.print(table)
     for line in _footnotes(rows):
-        console.print(line, highlight=False)
+        out.print(line, highlight=False)
 
 
-def print_plan(plan: Plan, out: Path) -> None:
-    """Print what a run would do and what is there already."""
-    from trackbench.benchmarks.runner import pending_jobs
-    from trackbench.benchmarks.store import Store
-
-    console = _console()
-    for part in plan.parts:
-        task = part.task
-        known = "" if task.n_expected is None else f" of {task.n_expected}"
-        console.print(
-            f"{task.dataset} {task.protocol.name} {task.split}: {len(task.cases)}{known} cases, "
-            f"{len(part.chunks)} chunks",
-            highlight=False,
-        )
-        for item in part.combinations:
-            console.print("  " + " > ".join(item.names), highlight=False, markup=False)
-    todo = sum(len(job.cells) for job in pending_jobs(plan, Store(out)))
-    console.print(
-        f"{plan.n_cells} cells, {plan.n_rows} rows, {plan.n_stage_runs} stage runs; "
-        f"{plan.n_cells - todo} cells are in {out}, {todo} to run",
-        highlight=False,
-    )
-
-
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=WIDTH)
+def console() -> Console:
+    """Give standard output, wide where it is no terminal."""
+    found = Console()
+    return found if found.is_terminal else Console(width=WIDTH)
 
 
 def _cells(row: SummaryRow) -> tuple[str, ...]:
@@ -71,7 +48,7 @@ def _cells(row: SummaryRow) -> tuple[str, ...]:
     of = "" if row.n_expected is None else f" of {row.n_expected}"
     unit = "1 animal" if row.n_animals == 1 else f"{row.n_animals} animals"
     return (
-        _plugin(row).replace("[", r"\[") + marks,
+        way(row.segmenter, row.matcher, row.labeler).replace("[", r"\[") + marks,
         f"{row.protocol} ({row.split})",
         row.metric,
         "-" if row.mean is None else f"{row.mean:.4f}",
@@ -80,11 +57,6 @@ def _cells(row: SummaryRow) -> tuple[str, ...]:
         "-" if row.seconds_per_volume is None else f"{row.seconds_per_volume:.2g}",
         ", ".join(f"{n} {status}" for status, n in row.statuses.items()),
     )
-
-
-def _plugin(row: SummaryRow) -> str:
-    parts = [row.matcher] if row.segmenter == "truth" else [row.segmenter, row.matcher]
-    return " > ".join([*parts, row.labeler])
 
 
 def _footnotes(rows: Sequence[SummaryRow]) -> list[str]:

@@ -117,6 +117,29 @@ def test_speed_is_a_ratio_to_what_ran_beside_it(speed, status):
     assert line.speed.status == status
 
 
+def ratios(**references):
+    return Speed(0.01, 0.02, 0.001, references)
+
+
+@pytest.mark.parametrize(
+    ("head", "status", "ratio"),
+    [
+        ({"float32": (1.45, 1.5), "calls": (14.6, 15.0)}, "slower", 1.5),
+        ({"float32": (1.45, 1.5), "calls": (9.0, 10.0)}, "ok", 1.0),
+        ({"float32": (1.02, 1.5), "calls": (10.0, 15.0)}, "unsure", 1.5),
+        ({"float32": (0.5, 0.6), "calls": (5.0, 6.0)}, "faster", 0.6),
+        ({"float32": (0.5, 0.6), "calls": (9.0, 10.0)}, "ok", 0.6),
+        ({"float32": (1.45, 1.5)}, "slower", 1.5),
+        ({"bfloat16": (1.45, 1.5)}, "not measured", None),
+    ],
+)
+def test_a_slowdown_counts_beside_every_reference_and_in_most_rounds(head, status, ratio):
+    base = measured(SCORES, speed=ratios(float32=(0.98, 1.0), calls=(9.9, 10.0)))
+    found = judged(base, measured(SCORES, speed=ratios(**head))).speed
+    assert found.status == status
+    assert found.ratio == (None if ratio is None else pytest.approx(ratio))
+
+
 def test_combinations_of_one_side_are_listed():
     other = dataclasses.replace(measured(SCORES), names=("truth", "fdnc", *NAMES[2:]))
     base = {NAMES: measured(SCORES)}
@@ -141,9 +164,10 @@ def test_json_is_complete():
     assert found["lines"][0]["accuracy"]["n_units"] == 20
 
 
-def test_baseline_round_trip(tmp_path):
+@pytest.mark.parametrize("speed", [Speed(0.01, 0.02), ratios(float32=(0.98, 1.0)), None])
+def test_baseline_round_trip(tmp_path, speed):
     path = tmp_path / "new" / "baseline.json"
-    results = {NAMES: measured(np.round(SCORES, 6))}
+    results = {NAMES: measured(np.round(SCORES, 6), speed=speed)}
     write_baseline(path, results)
     assert read_results(path) == results
 

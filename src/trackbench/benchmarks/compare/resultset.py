@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -12,13 +12,13 @@ from trackbench.benchmarks.atomic import make_folder, write_atomically
 from trackbench.benchmarks.collect import collect
 from trackbench.benchmarks.record import CONTAMINATED, FAILURES, OK, SCORED
 from trackbench.benchmarks.store import Store
-from trackbench.benchmarks.timing import read_timing
+from trackbench.benchmarks.timing import read_rounds
 from trackbench.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from trackbench.benchmarks.collect import Group
+    from trackbench.benchmarks.collect import Group, GroupHead
 
 __all__ = [
     "BASELINE_SCHEMA",
@@ -26,6 +26,7 @@ __all__ = [
     "Measured",
     "Names",
     "Speed",
+    "names_of",
     "read_results",
     "write_baseline",
 ]
@@ -39,6 +40,10 @@ Names = tuple[str, str, str, str, str, str]
 """Segmenter, matcher, labeler, dataset, protocol, split."""
 
 
+Ratio = tuple[float, float]
+"""Lower quartile and median over the rounds of a timing pass."""
+
+
 @dataclass(frozen=True)
 class Speed:
     """Seconds per volume and what was measured beside it in the same process.
@@ -48,14 +53,28 @@ class Speed:
     seconds : float
         Per volume, in s.
     calibration_s : float
-        The calibration kernel, in s.
+        All calibration kernels, in s.
     nearest_s : float, optional
         `nearest` on the same cases, in s per volume.
+    ratios : dict of str to Ratio
+        Seconds over those of each reference (kernels, `nearest`), measured side by side.
     """
 
     seconds: float
     calibration_s: float
     nearest_s: float | None = None
+    ratios: dict[str, Ratio] = field(default_factory=dict)
+
+    def beside(self) -> dict[str, Ratio]:
+        """Give the ratio to each reference; of the whole pass where no rounds are known."""
+        if self.ratios:
+            return self.ratios
+        whole = {"calibration": self.calibration_s, "nearest": self.nearest_s}
+        return {
+            name: (self.seconds / value, self.seconds / value)
+            for name, value in whole.items()
+            if value
+        }
 
 
 @dataclass(frozen=True)
@@ -111,6 +130,12 @@ def read_results(path: Path) -> dict[Names, Measured]:
     return _read_baseline(path)
 
 
+def names_of(head: GroupHead) -> Names:
+    """Give what tells the groups of two result sets apart."""
+    way = (head.segmenter, head.matcher, head.labeler)
+    return (*way, head.dataset, head.protocol.name, head.split)
+
+
 def write_baseline(path: Path, results: dict[Names, Measured]) -> None:
     """Write a small file to commit: scores by unit, rounded, and speeds. Replaced atomically."""
     items = [asdict(results[names]) for names in sorted(results)]
@@ -134,28 +159,30 @@ def _measure(store: Store, group: Group) -> Measured:
         if value is not None:
             values.setdefault(row.animal if unit == "animal" else row.case, []).append(value)
     return Measured(
-        names=(
-            head.segmenter,
-            head.matcher,
-            head.labeler,
-            head.dataset,
-            head.protocol.name,
-            head.split,
-        ),
+        names=names_of(head),
         metric=head.protocol.metric,
         unit=unit,
         by_unit={name: float(np.mean(found)) for name, found in sorted(values.items())},
         oracle=any(row.oracle for row, _ in counted),
         contaminated=any(row.status == CONTAMINATED for row, _ in counted),
         n_failed=sum(row.status in FAILURES for row in group.rows),
-        speed=_speed(read_timing(store, head)),
+        speed=_speed(read_rounds(store, head)),
     )
 
 
 def _speed(timing: dict[str, Any] | None) -> Speed | None:
     if timing is None:
         return None
-    return Speed(timing["seconds_per_volume"], timing["calibration_s"], timing.get("nearest_s"))
+    rounds = timing.get("rounds", {}).get("ratios", {})
+    ratios = {name: _quartile_and_median(values) for name, values in rounds.items() if values}
+    return Speed(
+        timing["seconds_per_volume"], timing["calibration_s"], timing.get("nearest_s"), ratios
+    )
+
+
+def _quartile_and_median(values: list[float]) -> Ratio:
+    low, middle = np.quantile(values, (0.25, 0.5))
+    return float(f"{low:.5g}"), float(f"{middle:.5g}")
 
 
 def _read_baseline(path: Path) -> dict[Names, Measured]:
@@ -186,5 +213,13 @@ def _from_json(item: dict[str, Any]) -> Measured:
         bool(item["oracle"]),
         bool(item["contaminated"]),
         int(item["n_failed"]),
-        None if speed is None else Speed(**speed),
+        None if speed is None else _speed_from_json(speed),
     )
+
+
+def _speed_from_json(speed: dict[str, Any]) -> Speed:
+    ratios = {
+        str(name): (float(low), float(middle))
+        for name, (low, middle) in speed.get("ratios", {}).items()
+    }
+    return Speed(**{**speed, "ratios": ratios})

@@ -12,7 +12,7 @@ from trackbench.benchmarks.compare.statistics import holm, least_units, permutat
 from trackbench.errors import NothingComparableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["AccuracyVerdict", "Comparison", "Line", "SpeedVerdict", "compare"]
 
 AccuracyStatus = Literal["ok", "better", "worse", "too few", "failing", "marked"]
-SpeedStatus = Literal["ok", "faster", "slower", "not measured"]
+SpeedStatus = Literal["ok", "faster", "slower", "unsure", "not measured"]
 EXPLAINED: Final[dict[str, str]] = {
     "ok": "no loss beyond the gate",
     "better": "significantly better",
@@ -32,6 +32,7 @@ EXPLAINED: Final[dict[str, str]] = {
     "marked": "oracle or contaminated: never gated",
     "faster": "faster",
     "slower": "REGRESSION",
+    "unsure": "slower in part of the rounds: too noisy to tell",
     "not measured": "not measured in both",
 }
 
@@ -73,8 +74,9 @@ class SpeedVerdict:
     base_s, head_s : float or None
         As measured, in s per volume.
     ratio : float or None
-        Head over base after both references: the smaller of the two, so that a reference that
-        was slow by chance can't raise an alarm alone.
+        Head over base, each over what ran beside it: of all references the smallest, so that one
+        reference that was slow by chance, or a processor that is strong in one kind of work,
+        raises no alarm.
     """
 
     status: SpeedStatus
@@ -205,19 +207,27 @@ def _accuracy(
 def _speed(base: Speed | None, head: Speed | None, gates: Gates) -> SpeedVerdict:
     if base is None or head is None:
         return SpeedVerdict("not measured")
-    references: list[Callable[[Speed], float | None]] = [
-        lambda speed: speed.calibration_s,
-        lambda speed: speed.nearest_s,
-    ]
-    ratios = []
-    for reference in references:
-        before, after = reference(base), reference(head)
-        if before and after:
-            ratios.append((head.seconds / after) / (base.seconds / before))
-    ratio = min(ratios)
-    status: SpeedStatus = "ok"
-    if ratio > gates.seconds:
-        status = "slower"
-    elif max(ratios) < 1 / gates.seconds:
-        status = "faster"
-    return SpeedVerdict(status, base.seconds, head.seconds, ratio)
+    before, after = base.beside(), head.beside()
+    common = [name for name in before if name in after]
+    if not common:
+        return SpeedVerdict("not measured", base.seconds, head.seconds)
+    middle = [after[name][1] / before[name][1] for name in common]
+    quick = [after[name][0] / before[name][1] for name in common]
+    return SpeedVerdict(
+        _speed_status(min(middle), max(middle), min(quick), gates.seconds),
+        base.seconds,
+        head.seconds,
+        min(middle),
+    )
+
+
+def _speed_status(least: float, most: float, quick: float, gate: float) -> SpeedStatus:
+    """Judge by the smallest and largest ratio of medians, and that of the quicker rounds.
+
+    A slowdown counts where even the lower quartile of head's rounds is beyond the gate.
+    """
+    if quick > gate:
+        return "slower"
+    if least > gate:
+        return "unsure"
+    return "faster" if most < 1 / gate else "ok"

@@ -1,0 +1,156 @@
+"""Sweeps: accuracy and s/volume of one plugin against a parameter that was given many values."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trackbench.benchmarks.atomic import write_atomically
+from trackbench.core.spec import Spec, parse_combination, parse_specs
+from trackbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+
+    from trackbench.benchmarks.summary import SummaryRow
+
+__all__ = ["Sweep", "find_sweeps", "plot_sweeps"]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Rows that differ in one parameter alone.
+
+    Parameters
+    ----------
+    name : str
+        The way through the pipeline, without the parameter.
+    parameter : str
+        Such as "cpd beta_um".
+    where : str
+        Protocol and split.
+    metric : str
+    values : tuple of str
+        As typed; in rising order where all are numbers.
+    rows : tuple of SummaryRow
+        One a value.
+    """
+
+    name: str
+    parameter: str
+    where: str
+    metric: str
+    values: tuple[str, ...]
+    rows: tuple[SummaryRow, ...]
+
+
+def find_sweeps(rows: Sequence[SummaryRow]) -> list[Sweep]:
+    """Find the swept parameters among the headline rows of a table, in the table's order."""
+    found: dict[tuple[str, ...], list[tuple[str, SummaryRow]]] = {}
+    for row in rows:
+        if row.primary and row.mean is not None:
+            for name, parameter, value in _left_out(row):
+                where = f"{row.dataset} {row.protocol} ({row.split})"
+                key = (name, parameter, where, row.metric)
+                found.setdefault(key, []).append((value, row))
+    return [_sweep(key, items) for key, items in found.items() if len(items) > 1]
+
+
+def plot_sweeps(rows: Sequence[SummaryRow], path: Path) -> None:
+    """Draw every sweep: accuracy with its interval above, s/volume below.
+
+    Parameters
+    ----------
+    rows : sequence of SummaryRow
+    path : Path
+        A picture in a format that matplotlib knows by its ending.
+
+    Raises
+    ------
+    UsageError
+        Nothing was swept, or an unknown ending.
+    StoreError
+        The file can't be written.
+    """
+    from matplotlib.figure import Figure
+
+    sweeps = find_sweeps(rows)
+    if not sweeps:
+        raise UsageError("no parameter was given several values", "write cpd[beta_um=15|20|25]")
+    figure = Figure(figsize=(4.2 * len(sweeps), 5.2), layout="constrained")
+    axes = figure.subplots(2, len(sweeps), squeeze=False)
+    for sweep, (above, below) in zip(sweeps, axes.T, strict=True):
+        _draw_accuracy(sweep, above)
+        _draw_seconds(sweep, below)
+    ending = path.suffix.lstrip(".") or "png"
+    if ending not in figure.canvas.get_supported_filetypes():
+        raise UsageError(f"{path}: no picture can be written as {ending}", "write a .png or .svg")
+    write_atomically(path, lambda file: figure.savefig(file, format=ending, dpi=150))
+
+
+def _left_out(row: SummaryRow) -> Iterator[tuple[str, str, str]]:
+    """Give, for each parameter of a row, the row's name without it, the parameter and its value."""
+    ways = [
+        parse_specs(row.segmenter),
+        [] if row.matcher == "-" else parse_specs(row.matcher),
+        *[list(total) for total in parse_combination(row.labeler)],
+    ]
+    flat = [spec for way in ways for spec in way]
+    for i, spec in enumerate(flat):
+        for key, value in spec.parameters:
+            rest = tuple(item for item in spec.parameters if item[0] != key)
+            others = [*flat[:i], Spec(spec.name, rest), *flat[i + 1 :]]
+            name = " > ".join(str(item) for item in others if item.name != "truth")
+            yield name, f"{spec.name} {key}", value
+
+
+def _sweep(key: tuple[str, ...], items: list[tuple[str, SummaryRow]]) -> Sweep:
+    with contextlib.suppress(ValueError):  # words have no order but the typed one
+        items = sorted(items, key=lambda item: float(item[0]))
+    values, rows = zip(*items, strict=True)
+    name, parameter, where, metric = key
+    return Sweep(name, parameter, where, metric, values, rows)
+
+
+def _draw_accuracy(sweep: Sweep, axes: Axes) -> None:
+    means = [row.mean or 0.0 for row in sweep.rows]
+    bounds = [
+        (mean - (mean if row.low is None else row.low), (row.high or mean) - mean)
+        for mean, row in zip(means, sweep.rows, strict=True)
+    ]
+    axes.errorbar(_places(sweep), means, list(zip(*bounds, strict=True)), marker="o", capsize=3)
+    axes.set_title(f"{sweep.name}\n{sweep.where}", fontsize="small")
+    axes.set_ylabel(f"{sweep.metric}, 95 % interval")
+    _label(sweep, axes)
+
+
+def _draw_seconds(sweep: Sweep, axes: Axes) -> None:
+    timed = [
+        (place, row.seconds_per_volume)
+        for place, row in zip(_places(sweep), sweep.rows, strict=True)
+        if row.seconds_per_volume is not None
+    ]
+    if timed:
+        axes.plot(*zip(*timed, strict=True), marker="o", color="C1")
+        axes.set_ylim(bottom=0)
+    else:
+        axes.text(0.5, 0.5, "not measured", ha="center", transform=axes.transAxes)
+    axes.set_ylabel("s/volume")
+    _label(sweep, axes)
+
+
+def _places(sweep: Sweep) -> list[float]:
+    try:
+        return [float(value) for value in sweep.values]
+    except ValueError:
+        return [float(i) for i in range(len(sweep.values))]
+
+
+def _label(sweep: Sweep, axes: Axes) -> None:
+    axes.set_xticks(_places(sweep), sweep.values)
+    axes.set_xlabel(sweep.parameter)
+    axes.grid(alpha=0.3)
