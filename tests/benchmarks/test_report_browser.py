@@ -1,6 +1,7 @@
 """The report as a reader has it: in a browser, by mouse and keyboard, on a desk and on a phone."""
 
 import importlib.util
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,18 @@ SPEC.loader.exec_module(DRIVER)
 pytestmark = pytest.mark.skipif(DRIVER.BROWSER is None, reason="no Chromium on this machine")
 MATCHERS = "counted,raising,leaky,truth,nearest,nan"
 BOARD = ".leaderboard tbody"
+
+
+def write_history(path):
+    """Twelve runs; from the ninth on the accuracy of `nearest` is 0.2 lower."""
+    names = ["truth", "nearest", "transfer", "trial[n_cases=30,noise_um=4]", "trial-pairs", "test"]
+    with path.open("w") as file:
+        for i in range(12):
+            mean = (0.9 if i < 8 else 0.7) + 0.001 * (i % 3)
+            result = {"names": names, "metric": "m_pair", "mean": mean, "n_cases": 30}
+            result |= {"seconds_per_volume": 0.01, "speed": 1.0 + 0.01 * (i % 2)}
+            run = {"schema": 1, "time": f"2026-01-{i + 1:02d}T00:00:00+00:00", "trackbench": "0"}
+            file.write(json.dumps(run | {"revision": f"r{i}", "results": [result]}) + "\n")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +51,10 @@ def report(tmp_path_factory):
     second = replace(options, protocols="trial-several", matchers="nearest", timing=False)
     run_session(registry, second, plan_for(registry, second))
     ganglia = {f"N{i}": "Even" if i % 2 == 0 else "Odd" for i in range(10)}
-    write_report(options.out, folder / "report.html", ganglia=ganglia)
+    write_history(folder / "history.jsonl")
+    write_report(
+        options.out, folder / "report.html", ganglia=ganglia, history=folder / "history.jsonl"
+    )
     return folder / "report.html"
 
 
@@ -68,7 +84,7 @@ def test_every_figure_is_drawn(page):
         ".filter((p) => !p.querySelector('svg.chart, canvas')).length"
     )
     assert empty == 0
-    assert page.ask("document.querySelectorAll('#p1 .plot').length") == 6
+    assert page.ask("document.querySelectorAll('#p1 .plot').length") == 8
     assert page.ask("document.querySelectorAll('#p1 .time .glyph').length") >= 4
     assert page.ask("document.querySelectorAll('#p1 .time .glyph.hollow').length") >= 1
     ink = page.ask(
@@ -77,6 +93,15 @@ def test_every_figure_is_drawn(page):
         "return d.filter((v, i) => i % 4 === 3 && v > 0).length; })()"
     )
     assert ink > 5000
+
+
+def test_a_change_of_level_in_the_history_is_ringed(page):
+    assert page.ask("document.querySelectorAll('#p1 .runs').length") == 2
+    assert page.ask("document.querySelectorAll('#p1 .runs .ring').length") == 1
+    assert page.ask("document.querySelectorAll('#p1 .runs .glyph').length") == 24
+    said = page.ask("document.querySelector('#p1 .runs .ring').nextElementSibling.dataset.tip")
+    assert "at r8, 2026-01-09" in said
+    assert "the level goes from 0.9009 to 0.7013" in said
 
 
 def test_no_mark_of_a_figure_lies_at_no_place(page):
@@ -152,13 +177,13 @@ def test_a_table_of_neurons_has_a_filter_of_its_own(page):
 
 
 def test_a_method_is_hidden_from_all_figures_by_keyboard(page):
-    drawn = "document.querySelectorAll('#p1 .line.s0[data-m]').length"
+    drawn = "document.querySelectorAll('#p1 .lines .line.s0').length"
     assert page.ask(drawn) == 3
     page.ask("document.querySelector('#p1 .legend button').focus()")
     page.press("Enter", "\r")
     assert page.ask("document.querySelector('#p1 .legend button').ariaPressed") == "false"
     assert page.ask(drawn) == 0
-    assert page.ask("document.querySelectorAll('#p1 .line.s1[data-m]').length") == 3
+    assert page.ask("document.querySelectorAll('#p1 .lines .line.s1').length") == 3
     page.press("Enter", "\r")
     assert page.ask(drawn) == 3
 

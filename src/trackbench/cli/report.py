@@ -27,8 +27,18 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option(
     "--data-dir", type=FOLDER, help="Where wormnd/ lies, for its ganglia; else TRACKBENCH_DATA."
 )
+@click.option(
+    "--history",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Earlier runs to draw, as `trackbench run --history` writes them; else the store's own.",
+)
 def command(
-    *, store: Path, output: Path | None, tables: Path | None, data_dir: Path | None
+    *,
+    store: Path,
+    output: Path | None,
+    tables: Path | None,
+    data_dir: Path | None,
+    history: Path | None,
 ) -> None:
     """Write a self-contained HTML report of a result store.
 
@@ -48,5 +58,8 @@ def command(
     target = output or store / "report.html"
     if output is not None:
         check_writable(output)
-    for path in write_report(store, target, ganglia=known_ganglia(data_dir), tables=tables):
+    written = write_report(
+        store, target, ganglia=known_ganglia(data_dir), tables=tables, history=history
+    )
+    for path in written:
         click.echo(f"wrote {path}")

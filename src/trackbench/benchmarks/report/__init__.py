@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trackbench.benchmarks.history import HISTORY, read_history
 from trackbench.benchmarks.report.export import write_tables
-from trackbench.benchmarks.report.page import write_page
+from trackbench.benchmarks.report.page import Context, write_page
 from trackbench.benchmarks.report.sections import read_sections
 from trackbench.benchmarks.store import Store
 from trackbench.benchmarks.tables import PREDICTIONS, ROWS
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["write_report"]
+__all__ = ["read_sections", "write_report"]
 
 
 def write_report(
@@ -24,6 +25,7 @@ def write_report(
     *,
     ganglia: Mapping[str, str] | None = None,
     tables: Path | None = None,
+    history: Path | None = None,
 ) -> list[Path]:
     """Write the report of a store's collected tables.
 
@@ -37,6 +39,8 @@ def write_report(
         From neuron class to ganglion, for the tables by ganglion.
     tables : Path, optional
         A folder for the breakdowns as CSV files.
+    history : Path, optional
+        A file with earlier runs; the store's own where it isn't given.
 
     Returns
     -------
@@ -47,11 +51,13 @@ def write_report(
     ------
     StoreError
         There is no store, nothing was collected, or a file can't be written.
+    InputError
+        The history can't be used.
     """
     store = Store.open(folder)
     if not all((folder / name).exists() for name in (ROWS, PREDICTIONS, "summary.json")):
         raise StoreError(f"{folder} holds no table yet", f"run trackbench score {folder} first")
     sections = read_sections(store)
     known = ganglia or {}
-    write_page(store, sections, known, target)
+    write_page(store, sections, Context(known, read_history(history or folder / HISTORY)), target)
     return [target, *(write_tables(tables, sections, known) if tables else ())]

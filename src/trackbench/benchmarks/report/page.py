@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,16 +14,18 @@ from trackbench.benchmarks.report.figures import figures
 from trackbench.benchmarks.report.paired import COMPARED, pairs
 from trackbench.benchmarks.report.rows import failures, notes
 from trackbench.benchmarks.report.sections import DRAWN, LISTED
+from trackbench.benchmarks.report.timeline import timelines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import jinja2
 
+    from trackbench.benchmarks.history import Series
     from trackbench.benchmarks.report.sections import Section
     from trackbench.benchmarks.store import Store
 
-__all__ = ["DETAILED", "write_page"]
+__all__ = ["DETAILED", "Context", "write_page"]
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 SCRIPTS: Final = ("tables.js", "scales.js", "charts.js", "page.js")
@@ -31,17 +34,30 @@ DETAILED: Final = 24
 """Protocols with figures and breakdowns; further ones have their leaderboard alone."""
 
 
-def write_page(
-    store: Store, sections: Sequence[Section], ganglia: Mapping[str, str], target: Path
-) -> None:
+@dataclass(frozen=True)
+class Context:
+    """What a page shows beside the results of a store.
+
+    Parameters
+    ----------
+    ganglia : mapping
+        From neuron class to ganglion; empty where that is not known.
+    history : sequence of Series
+        Earlier runs of the same methods.
+    """
+
+    ganglia: Mapping[str, str]
+    history: Sequence[Series]
+
+
+def write_page(store: Store, sections: Sequence[Section], context: Context, target: Path) -> None:
     """Write one HTML file that needs no network.
 
     Parameters
     ----------
     store : Store
     sections : sequence of Section
-    ganglia : mapping
-        From neuron class to ganglion; empty where that is not known.
+    context : Context
     target : Path
 
     Raises
@@ -58,8 +74,8 @@ def write_page(
             style=_text("report.css"),
             script="\n".join(_text(name) for name in SCRIPTS),
             metrics=METRICS,
-            parts=[_part(k, section, ganglia) for k, section in enumerate(sections)],
-            ganglia_known=bool(ganglia),
+            parts=[_part(k, section, context) for k, section in enumerate(sections)],
+            ganglia_known=bool(context.ganglia),
             failures=listed,
             n_failures=n_failures,
             notes=notes(store.folder),
@@ -72,12 +88,12 @@ def write_page(
     write_atomically(target, lambda file: file.write(page.encode()))
 
 
-def _part(number: int, section: Section, ganglia: Mapping[str, str]) -> dict[str, Any]:
+def _part(number: int, section: Section, context: Context) -> dict[str, Any]:
     """Give a section with what is derived from it."""
     part: dict[str, Any] = {"id": f"p{number + 1}", "section": section, "detailed": False}
     if number >= DETAILED:
         return part
-    drawn = figures(section)
+    drawn = [*figures(section), *timelines(section, context.history)]
     methods = [
         {"name": entry.name, "marked": not entry.quotable or bool(entry.marks)}
         for entry in section.drawn
@@ -87,8 +103,8 @@ def _part(number: int, section: Section, ganglia: Mapping[str, str]) -> dict[str
         "figures": drawn,
         "data": {"methods": methods, "figures": drawn},
         "pairs": pairs(section),
-        "neurons": by_neuron(section, ganglia),
-        "ganglia": by_ganglion(section, ganglia),
+        "neurons": by_neuron(section, context.ganglia),
+        "ganglia": by_ganglion(section, context.ganglia),
     }
 
 

@@ -186,4 +186,36 @@ function rasterCanvas(place, figure, rows) {
   return canvas;
 }
 
-const DRAWINGS = { time: drawTime, cases: drawCases, lines: drawLines, raster: drawRaster };
+function drawRuns(place, figure, methods, hidden) {
+  const series = figure.series.filter((item) => !hidden.has(item.m));
+  const times = [...new Set(series.flatMap((item) => item.times))].sort();
+  const at = new Map(times.map((time, i) => [time, i]));
+  const values = series.flatMap((item) => item.values);
+  const [low, high] = values.length ? [Math.min(...values), Math.max(...values)] : [0, 1];
+  const pad = Math.max((high - low) * 0.15, Math.abs(high) * 0.01);
+  const dates = [times[0], times.at(-1)].map((time) => time?.slice(0, 10));
+  const c = frame(place, {
+    height: 300,
+    x: { domain: [-0.5, Math.max(times.length - 0.5, 0.5)], bare: true, label: `runs from ${dates[0] ?? ""} to ${dates[1] ?? ""}` },
+    y: { domain: [low - pad, high + pad], label: figure.y },
+    box: { left: 58 },
+  });
+  for (const item of [...series].reverse()) {
+    const spots = item.values.map((value, i) => [c.x(at.get(item.times[i])), c.y(value)]);
+    const starts = [0, ...item.changes];
+    const level = starts.map((first, j) => {
+      const last = (starts[j + 1] ?? item.values.length) - 1;
+      return `M${spots[first][0] - 4} ${c.y(item.levels[j])}H${spots[last][0] + 4}`;
+    });
+    c.root.append(node("path", { class: `line level-line s${item.m}`, "data-m": item.m, d: level.join("") }));
+    spots.forEach(([x, y], i) => {
+      const change = item.changes.indexOf(i);
+      const from = change < 0 ? "" : `; the level goes from ${item.levels[change].toPrecision(4)} to ${item.levels[change + 1].toPrecision(4)}`;
+      if (change >= 0) c.root.append(node("circle", { class: `ring s${item.m}`, "data-m": item.m, cx: x, cy: y, r: 8.5 }));
+      const said = `${methods[item.m].name}: ${item.values[i].toPrecision(4)} at ${item.revisions[i]}, ${item.times[i].slice(0, 16).replace("T", " ")}${from}`;
+      c.root.append(mark(item.m, x, y, 3.8, { "data-tip": said }));
+    });
+  }
+}
+
+const DRAWINGS = { time: drawTime, cases: drawCases, lines: drawLines, raster: drawRaster, runs: drawRuns };

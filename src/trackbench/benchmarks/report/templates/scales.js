@@ -72,7 +72,8 @@ function frame(place, { height, x, y, box = {} }) {
   const scaleY = y ? linear(y.domain, down) : null;
   const room = Math.max(2, Math.floor((width - inner.left - inner.right) / 80));
   const axes = node("g", { class: "axes" });
-  for (const tick of x.log ? logTicks(...x.domain, room) : linearTicks(...x.domain, room)) {
+  const ticks = x.bare ? [] : x.log ? logTicks(...x.domain, room) : linearTicks(...x.domain, room);
+  for (const tick of ticks) {
     const at = scaleX(tick.value);
     axes.append(node("path", { class: "grid", d: `M${at} ${down[0]}V${down[1]}` }));
     axes.append(node("text", { x: at, y: down[0] + 17, "text-anchor": "middle" }, tick.text));
