@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "compare": "Hold one result set against another; exit code 1 on a regression.",
     "baseline": "Keep the figures that later runs are held against.",
     "identify": "Name the neurons of a worm.",
+    "track": "Follow the neurons of a worm through a recording.",
     "fit-weights": "Find the weights of a sum of labelers on validation worms.",
     "list": "List plugins, datasets and protocols.",
     "data": "List, download and check the public recordings.",

@@ -4,7 +4,7 @@ from trackbench import hookimpl
 from trackbench_trials.dataset import TrialDataset
 from trackbench_trials.labelers import CrashingLabeler, PriorLabeler
 from trackbench_trials.matchers import MATCHERS
-from trackbench_trials.segmenters import CountedSegmenter, CrashingSegmenter
+from trackbench_trials.segmenters import CountedSegmenter, CrashingSegmenter, KnowingSegmenter
 
 
 @hookimpl
@@ -19,7 +19,7 @@ def trackbench_labelers():
 
 @hookimpl
 def trackbench_segmenters():
-    return [CountedSegmenter, CrashingSegmenter]
+    return [CountedSegmenter, CrashingSegmenter, KnowingSegmenter]
 
 
 @hookimpl

@@ -4,7 +4,7 @@ import ctypes
 
 import numpy as np
 
-from trackbench import PointCloud, Segmenter
+from trackbench import Evidence, PointCloud, Segmenter
 from trackbench_trials.counting import note
 
 
@@ -28,3 +28,17 @@ class CrashingSegmenter(Segmenter):
 
     def segment(self, volume):
         return ctypes.string_at(0)
+
+
+class KnowingSegmenter(Segmenter):
+    """Finds bright voxels, and takes their brightness for who they are."""
+
+    name = "knowing"
+
+    def segment(self, volume):
+        bright = np.argwhere(volume.data[0] > 10)
+        who = volume.data[0][tuple(bright.T)].astype(int)
+        names = tuple(f"N{number}" for number in range(11, 31))
+        log_p = np.full((len(bright), len(names) + 1), np.log(0.01))
+        log_p[np.arange(len(bright)), who - 11] = np.log(0.8)
+        return PointCloud(bright * volume.voxel_um, evidence=Evidence(names, log_p))
