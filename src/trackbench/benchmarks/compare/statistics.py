@@ -19,6 +19,8 @@ __all__ = ["holm", "least_units", "permutation_p", "wilcoxon_p"]
 EXACT_UNITS: Final = 14
 """Up to here all 2^n sign patterns are tried."""
 DRAWS: Final = 20_000
+BLOCK: Final = 1_000_000
+"""Signs that are held in memory at once."""
 TIES: Final = 1e-12
 
 
@@ -45,8 +47,11 @@ def permutation_p(differences: NDArray[Any]) -> float:
         signs = np.array(list(itertools.product((1.0, -1.0), repeat=len(values))))
         return float(np.mean(signs @ np.abs(values) <= values.sum() + TIES))
     rng = generator("permutation test", values)
-    signs = rng.choice((1.0, -1.0), size=(DRAWS, len(values)))
-    hits = int(np.sum(signs @ np.abs(values) <= values.sum() + TIES))
+    rows = max(1, BLOCK // len(values))
+    hits = 0
+    for start in range(0, DRAWS, rows):
+        signs = rng.choice((1.0, -1.0), size=(min(rows, DRAWS - start), len(values)))
+        hits += int(np.sum(signs @ np.abs(values) <= values.sum() + TIES))
     return (hits + 1) / (DRAWS + 1)
 
 
