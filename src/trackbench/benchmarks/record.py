@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = [
     "CONTAMINATED",
@@ -89,7 +91,7 @@ class Prediction:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Prediction:
-        """Read what `dataclasses.asdict` and JSON made of a prediction."""
+        """Read what JSON made of the fields of a prediction."""
         top = tuple(tuple(names) for names in data["top"])
         return cls(**{key: tuple(value) for key, value in data.items()} | {"top": top})
 
@@ -112,6 +114,8 @@ class Row:
     n_points, n_templates : int
     prediction : Prediction, optional
         Where the status is a scored one.
+    detection : dict of str to (float or None), optional
+        Scores of the segmenter (`metrics.detection`), where one found the points.
     """
 
     case: str
@@ -125,10 +129,16 @@ class Row:
     n_points: int = 0
     n_templates: int = 0
     prediction: Prediction | None = None
+    detection: Mapping[str, float | None] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Give what JSON takes, without copying it."""
+        found = self.prediction
+        return vars(self) | {"prediction": None if found is None else vars(found)}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Row:
-        """Read what `dataclasses.asdict` and JSON made of a row."""
+        """Read what `to_json` and JSON made of a row."""
         found = data["prediction"]
         prediction = None if found is None else Prediction.from_json(found)
         return cls(**data | {"prediction": prediction, "notes": tuple(data["notes"])})
@@ -155,8 +165,8 @@ class CellRecord:
         return any(row.status in FAILURES for row in self.rows)
 
     def to_json(self) -> dict[str, Any]:
-        """Give plain values."""
-        return dataclasses.asdict(self)
+        """Give what JSON takes, without copying it."""
+        return {"key": self.key, "rows": [row.to_json() for row in self.rows]}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> CellRecord:

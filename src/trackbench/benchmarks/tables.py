@@ -27,20 +27,41 @@ CASE: Final = ("case", "animal", "group", "status", "reason", "log")
 NEURON: Final = ("truth", "name", "probability", "argmax", "top", "log_p_true", "in_template")
 
 
+ROWS_AT_ONCE: Final = 16_384
+"""Rows of small groups are written together: a Parquet row group costs 6 kB however short."""
+
+
 class Tables:
-    """Two open Parquet files; `add` appends one group to each."""
+    """Two open Parquet files; `add` appends one group to each.
+
+    A row group of the predictions holds one group alone, so that a reader can pick it out.
+    """
 
     def __init__(self, rows: Any, predictions: Any) -> None:
         self._rows = rows
         self._predictions = predictions
+        self._waiting: list[pa.Table] = []
+        self._n_waiting = 0
 
     def add(self, group: Group) -> None:
         """Append the rows of a group and its predictions."""
         import pyarrow as pa
 
         if group.rows:
-            self._rows.write_table(pa.table(_row_columns(group), schema=_row_schema()))
+            self._waiting.append(pa.table(_row_columns(group), schema=_row_schema()))
+            self._n_waiting += len(group.rows)
             self._predictions.write_table(pa.table(_neuron_columns(group), schema=_neuron_schema()))
+        if self._n_waiting >= ROWS_AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        import pyarrow as pa
+
+        if self._waiting:
+            self._rows.write_table(pa.concat_tables(self._waiting))
+            self._waiting.clear()
+            self._n_waiting = 0
 
 
 @contextmanager
@@ -61,7 +82,9 @@ def write_tables(store: Store) -> Iterator[Tables]:
             pq.ParquetWriter(parts[0], _row_schema(), compression="zstd") as rows,
             pq.ParquetWriter(parts[1], _neuron_schema(), compression="zstd") as predictions,
         ):
-            yield Tables(rows, predictions)
+            tables = Tables(rows, predictions)
+            yield tables
+            tables.flush()
         for part, name in zip(parts, names, strict=True):
             part.replace(store.folder / name)
     except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from trackbench.errors import UsageError
@@ -35,7 +34,7 @@ def write_summary(path: Path, rows: Sequence[SummaryRow]) -> None:
     StoreError
         The disk is full or can't be written.
     """
-    from trackbench.benchmarks.atomic import write_atomically
+    from trackbench.benchmarks.atomic import json_text, write_atomically
 
-    text = json.dumps([row.to_json() for row in rows], indent=1, allow_nan=False)
+    text = json_text([row.to_json() for row in rows])
     write_atomically(path, lambda file: file.write(text.encode()))
