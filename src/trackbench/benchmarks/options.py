@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from trackbench.benchmarks.clock import BUDGET_S
 from trackbench.benchmarks.combination import GIVEN_POINTS
 from trackbench.benchmarks.executors import Limits
-from trackbench.benchmarks.plan import Part, Plan, Request, make_parts
+from trackbench.benchmarks.plan import Part, Plan, Request, make_plan
 from trackbench.benchmarks.tasks import Task, choose, load_task
 from trackbench.benchmarks.timing import TimingSettings
 from trackbench.core.spec import Spec, parse_combination, parse_specs
@@ -121,7 +121,7 @@ def plan_for(
     parts: list[Part] = []
     for product in dict.fromkeys(dataclasses.replace(item, parts=()) for item in products):
         tasks = _tasks(registry, product, left_out, progress)
-        parts += make_parts(registry, _request(registry, product), tasks)
+        parts += make_plan(registry, _request(registry, product), tasks).parts
     if not parts:
         raise left_out[0]
     return Plan(tuple(parts), options.seed, tuple(error.problem for error in left_out))

@@ -24,7 +24,7 @@ __all__ = [
     "Plan",
     "Request",
     "cell_key",
-    "make_parts",
+    "make_plan",
     "reference_combination",
 ]
 
@@ -135,7 +135,7 @@ def cell_key(combination_key: str, chunk_key: str) -> str:
     return content_key(SCHEMA, combination_key, chunk_key)
 
 
-def make_parts(registry: Registry, request: Request, tasks: Sequence[Task]) -> list[Part]:
+def make_plan(registry: Registry, request: Request, tasks: Sequence[Task]) -> Plan:
     """Multiply plugins out on every task.
 
     Raises
@@ -148,7 +148,7 @@ def make_parts(registry: Registry, request: Request, tasks: Sequence[Task]) -> l
         labelers = request.labelers or (task.default_labeler(registry),)
         ways = _combinations(registry, request, labelers)
         parts.append(Part(task, chunked(task.cases), ways))
-    return parts
+    return Plan(tuple(parts), request.seed)
 
 
 def reference_combination(registry: Registry, seed: int) -> Combination | None:
