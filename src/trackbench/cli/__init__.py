@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "baseline": "Keep the figures that later runs are held against.",
     "identify": "Name the neurons of a worm.",
     "track": "Follow the neurons of a worm through a recording.",
+    "traces": "Measure the activity of tracked neurons.",
     "fit-weights": "Find the weights of a sum of labelers on validation worms.",
     "list": "List plugins, datasets and protocols.",
     "data": "List, download and check the public recordings.",
