@@ -60,25 +60,26 @@ def read_cases(store: Path) -> dict[Who, Cases]:
     metrics = [metric for metric in METRICS if metric in pq.read_schema(store / ROWS).names]
     columns = [*IDENTITY, "case", "animal", "status", "oracle", "headline", *metrics]
     table = pq.read_table(store / ROWS, columns=columns, read_dictionary=list(IDENTITY[:-1]))
-    frame = table.to_pandas()
+    frame = _counted(table.to_pandas())
+    values = np.full(len(frame), np.nan)
+    for metric in frame["headline"].unique():
+        own = (frame["headline"] == metric).to_numpy()
+        values[own] = frame[metric].to_numpy(np.float64)[own]
+    ids, animals = (frame[name].to_numpy(object) for name in ("case", "animal"))
+    groups = frame.groupby(list(IDENTITY), sort=False, observed=True).indices
     return {
-        tuple(who): _counted(own)
-        for who, own in frame.groupby(list(IDENTITY), sort=False, observed=True)
+        tuple(who): Cases(ids[index], animals[index], values[index])
+        for who, index in groups.items()
     }
 
 
-def _counted(frame: pd.DataFrame) -> Cases:
-    """Keep clean rows; where there are none, the first kind of marked ones that there is."""
-    metric = frame["headline"].iloc[0]
-    for status, oracle in COUNTED_FIRST:
-        own = frame[(frame["status"] == status) & (frame["oracle"] == oracle)]
-        if len(own):
-            break
-    return Cases(
-        own["case"].to_numpy(object),
-        own["animal"].to_numpy(object),
-        own[metric].to_numpy(np.float64),
-    )
+def _counted(frame: pd.DataFrame) -> pd.DataFrame:
+    """Keep the clean rows of each combination, or the first kind of marked ones that it has."""
+    kind = np.full(len(frame), len(COUNTED_FIRST))
+    for k, (status, oracle) in enumerate(COUNTED_FIRST):
+        kind[((frame["status"] == status) & (frame["oracle"] == oracle)).to_numpy()] = k
+    kinds = frame.assign(kind=kind).groupby(list(IDENTITY), sort=False, observed=True)["kind"]
+    return frame[(kind == kinds.transform("min")) & (kind < len(COUNTED_FIRST))]
 
 
 def failures(store: Path) -> tuple[list[dict[str, Any]], int]:

@@ -127,7 +127,7 @@ class Section:
         same = [item for item in self.published if item["metric"] == self.metric]
         return max(same, key=lambda item: float(item["value"]), default=None)
 
-    @property
+    @cached_property
     def measured(self) -> list[str]:
         """The metrics that any entry has, in their order."""
         return [metric for metric in METRICS if any(metric in e.metrics for e in self.entries)]
