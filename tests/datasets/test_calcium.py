@@ -72,6 +72,16 @@ def test_pairs_of_labeled_frames(targettrack):
     assert {case.id for case in train} == {"A-B", "A-C", "B-A", "B-C", "C-A", "C-B"}
 
 
+def test_frames_as_images_are_an_oracle_without_a_segmenter(targettrack):
+    examples = {"ex2": [3, 4, 5], "ex3": [3, 4, 5], "ex4": [3, 4, 5], "ex6": [3, 4, 5]}
+    root = targettrack(examples)
+    (root / "targettrack" / "data_points" / "ex4" / "frame_gt.npy").unlink()
+    found = list(Calcium().cases("targettrack-images", "train", root))
+    assert [case.id for case in found] == ["A-B", "B-A"]
+    assert all(case.oracle and case.volume is not None for case in found)
+    assert not any(case.oracle for case in Calcium().cases("targettrack", "train", root))
+
+
 def test_a_vote_takes_all_other_frames(targettrack):
     root = targettrack({"ex2": [1], "ex3": [2], "ex4": [1], "ex6": [1]})
     assert [case.id for case in cases(root, "targettrack-vote", "all")] == [
@@ -132,6 +142,7 @@ def test_expected_cases_come_from_the_registry():
         ("targettrack", "all"): 12,
         ("targettrack", "train"): 6,
         ("targettrack", "test"): 3,
+        ("targettrack-images", "train"): 6,
         ("targettrack-vote", "all"): 4,
         ("targettrack-vote", "train"): 3,
         ("targettrack-vote", "test"): 1,
@@ -139,6 +150,7 @@ def test_expected_cases_come_from_the_registry():
     assert [dataset.source(protocol.name) for protocol in dataset.protocols()] == [
         "nguyen2017",
         "nguyen2017",
+        "targettrack",
         "targettrack",
         "targettrack",
     ]

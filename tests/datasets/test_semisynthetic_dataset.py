@@ -70,6 +70,23 @@ def test_cases_hide_the_truth_and_need_no_data(protocol):
         assert len(shared(case)) > 50
 
 
+def test_images_come_with_their_truth_and_are_an_oracle_without_a_segmenter():
+    dataset = SemiSynthetic(SemiSyntheticConfig(images=5, volumes=9, neurons=40))
+    found = list(dataset.cases("semi-synthetic-images", "test", None))
+    assert len(found) == dataset.expected_cases("semi-synthetic-images", "test") == 5
+    assert [case.animal for case in found] == ["images-2000000"] * 4 + ["images-2000001"]
+    assert len({case.id for case in found}) == 5
+    for case in found:
+        assert case.oracle
+        assert case.truth.complete
+        assert case.test.names is None
+        assert case.volume is not None
+        voxel = np.round(case.test.zyx_um / case.volume.voxel_um).astype(int)
+        red = case.volume.data[0]
+        assert np.median(red[tuple(voxel.T)]) > 2 * np.median(red)
+        assert set(case.truth.names) == set(case.templates[0].names)
+
+
 def test_importing_the_dataset_does_not_load_torch():
     code = (
         "import sys, trackbench.datasets.semisynthetic.dataset; "

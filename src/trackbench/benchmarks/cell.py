@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from trackbench.benchmarks.guard import guarded
 from trackbench.benchmarks.matching import match_cases
+from trackbench.benchmarks.metrics.detection import score_detection
 from trackbench.benchmarks.predict import predict
 from trackbench.benchmarks.record import CONTAMINATED, OK, SKIPPED, CellRecord, Failure, Row
 from trackbench.benchmarks.segmented import carry_truth
@@ -14,7 +15,7 @@ from trackbench.core.keys import animal_key, content_key
 from trackbench.core.pipeline import label_test, reason_to_skip
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from trackbench.benchmarks.combination import Combination
     from trackbench.benchmarks.plan import Job
@@ -27,10 +28,11 @@ __all__ = ["execute", "failed_record"]
 
 @dataclass(frozen=True)
 class _Input:
-    """A case as the matcher sees it, and the true names that a segmenter missed."""
+    """A case as the matcher sees it, the true names that a segmenter missed, and its scores."""
 
     case: Case
     missed: tuple[str, ...] = ()
+    detection: Mapping[str, float | None] | None = None
 
 
 def execute(job: Job, bench: Workbench) -> tuple[CellRecord, ...]:
@@ -60,9 +62,14 @@ def _segment(job: Job, bench: Workbench) -> list[_Input | Failure]:
     segmenter = bench.segmenter(way.segmenter, way.segmenter_key)
     clouds = _clouds(segmenter, bench, content_key("segment", job.segment_key), job.chunk.cases)
     return [
-        cloud if isinstance(cloud, Failure) else _Input(*carry_truth(case, cloud))
+        cloud if isinstance(cloud, Failure) else _detected(case, cloud)
         for case, cloud in zip(job.chunk.cases, clouds, strict=True)
     ]
+
+
+def _detected(case: Case, found: PointCloud) -> _Input:
+    scores = score_detection(found.zyx_um, case.test.zyx_um, complete=case.truth.complete)
+    return _Input(*carry_truth(case, found), scores)
 
 
 def _clouds(
@@ -115,6 +122,7 @@ class _Labeling:
         self.plugins: list[Plugin[Any]] = [*self.labelers]
         if way.matcher is not None:
             self.plugins.append(bench.matcher(way.matcher, way.matcher_key))
+        self.segmented = way.segmenter is not None
         if way.segmenter is not None:
             self.plugins.append(bench.segmenter(way.segmenter, way.segmenter_key))
 
@@ -129,7 +137,7 @@ class _Labeling:
         return tuple(self._case(case, item, found) for case, item, found in triples)
 
     def _case(self, case: Case, item: _Input | Failure, matches: list[Match] | Failure) -> Row:
-        oracle = case.oracle or any("truth" in plugin.requires for plugin in self.plugins)
+        oracle = self._oracle(case)
         if isinstance(item, Failure):
             return _row(case, item, oracle=oracle)
         if isinstance(matches, Failure):
@@ -142,12 +150,17 @@ class _Labeling:
         row = guarded(who, lambda: self._scored(case, item, matches, oracle=oracle))
         return _row(case, row, oracle=oracle) if isinstance(row, Failure) else row
 
+    def _oracle(self, case: Case) -> bool:
+        """Say whether truth went in: through a plugin, or with points that no segmenter found."""
+        given = case.oracle and not self.segmented
+        return given or any("truth" in plugin.requires for plugin in self.plugins)
+
     def _scored(self, case: Case, item: _Input, matches: list[Match], *, oracle: bool) -> Row:
         fitted = self.bench.fitted(self.labelers, item.case.templates)
         labels, evidence = label_test(fitted, item.case.test, matches)
         outcome = Failure(CONTAMINATED if _saw(self.plugins, case) else OK, "")
         prediction = predict(item.case, labels, evidence, item.missed)
-        return _row(case, outcome, oracle=oracle, prediction=prediction)
+        return _row(case, outcome, oracle=oracle, prediction=prediction, detection=item.detection)
 
 
 def _saw(plugins: Sequence[Plugin[Any]], case: Case) -> bool:

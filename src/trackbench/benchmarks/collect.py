@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from trackbench.benchmarks.metrics.case import CaseScores, score_case
+from trackbench.benchmarks.metrics.detection import DETECTION_METRICS
 from trackbench.benchmarks.plan import cell_key
 from trackbench.core.plugin import Protocol, Published
 
@@ -95,10 +96,15 @@ def _group(store: Store, head: GroupHead, chunks: Sequence[str]) -> Group:
     records = [store.cell(cell_key(head.key, chunk)) for chunk in chunks]
     rows = tuple(row for record in records if record is not None for row in record.rows)
     metric = head.protocol.metric
-    scores = [
-        None if row.prediction is None else score_case(row.prediction, metric) for row in rows
-    ]
-    return Group(head, rows, tuple(scores))
+    return Group(head, rows, tuple(_scores(row, metric) for row in rows))
+
+
+def _scores(row: Row, metric: str) -> CaseScores | None:
+    if row.prediction is None:
+        return None
+    named = score_case(row.prediction, metric)
+    detected = dict.fromkeys(DETECTION_METRICS) | dict(row.detection or {})
+    return replace(named, values=named.values | detected)
 
 
 def _head(plan: dict[str, Any], part: dict[str, Any], way: dict[str, str]) -> GroupHead:

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Final
 
-import numpy as np
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import cdist
-
+from trackbench.benchmarks.metrics.detection import pair_points
 from trackbench.core.types import Case, PointCloud, Truth
 
-__all__ = ["MAX_DISTANCE_UM", "carry_truth"]
-
-MAX_DISTANCE_UM: Final = 3.0
-"""A detection farther than this from an annotated neuron is another neuron."""
+__all__ = ["carry_truth"]
 
 
 def carry_truth(case: Case, found: PointCloud) -> tuple[Case, tuple[str, ...]]:
@@ -42,11 +35,9 @@ def carry_truth(case: Case, found: PointCloud) -> tuple[Case, tuple[str, ...]]:
     )
     names = [""] * len(test)
     left = set(range(len(case.test)))
-    gain = np.maximum(MAX_DISTANCE_UM - cdist(test.zyx_um, case.test.zyx_um), 0)
-    for row, column in zip(*linear_sum_assignment(gain, maximize=True), strict=True):
-        if gain[row, column] > 0:
-            names[row] = case.truth.names[column]
-            left.discard(int(column))
+    for row, column in zip(*pair_points(test.zyx_um, case.test.zyx_um), strict=True):
+        names[row] = case.truth.names[column]
+        left.discard(int(column))
     missed = tuple(case.truth.names[j] for j in sorted(left) if case.truth.names[j])
     truth = Truth(tuple(names), case.truth.complete)
     return dataclasses.replace(case, test=test, truth=truth), missed

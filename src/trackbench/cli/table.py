@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 
 __all__ = ["console", "print_summary"]
 
+SHOWN = frozenset({"detection_recall", "detection_f1"})
+"""Metrics that have a line beside the headline, where a segmenter found the points."""
+
 WIDTH = 140
 """Columns where the output is no terminal: a table in a log isn't cut."""
 
 
 def print_summary(rows: Sequence[SummaryRow], *, all_metrics: bool = False) -> None:
-    """Print a line a group with its headline metric, or one a metric."""
+    """Print a line a group with its headline metric, two more for a segmenter, or one a metric."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("plugin", "protocol", "metric"):
         table.add_column(name, overflow="fold")
@@ -29,7 +32,7 @@ def print_summary(rows: Sequence[SummaryRow], *, all_metrics: bool = False) -> N
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("rows")
     for row in rows:
-        if row.primary or all_metrics:
+        if row.primary or row.metric in SHOWN or all_metrics:
             table.add_row(*_cells(row))
     out = console()
     out.print(table)

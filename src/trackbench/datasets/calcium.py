@@ -34,6 +34,7 @@ LAST_VALIDATION_VOLUME: Final = 200
 REFERENCES: Final = 100
 
 TARGETTRACK: Final = "targettrack"
+TARGETTRACK_IMAGES: Final = "targettrack-images"
 HELD_OUT_FRAME: Final = "D"
 LABELED_FRAMES: Final = {"A": ("ex2", "ex1"), "B": ("ex3", "ex5"), "C": ("ex4",), "D": ("ex6",)}
 """Folders that hold each distinct human-labeled frame, the one with an image first."""
@@ -104,6 +105,9 @@ class Calcium(Dataset[DatasetConfig]):
 
     def _frame_cases(self, folder: Path, protocol: str, split: str) -> Iterator[Case]:
         frames = read_labeled_frames(folder)
+        from_images = protocol == TARGETTRACK_IMAGES
+        if from_images:
+            frames = {letter: frame for letter, frame in frames.items() if frame.volume is not None}
         questions = _frame_questions(tuple(frames), protocol, split)
         for letters, letter in evenly(questions, self.config.limit):
             name = f"{''.join(letters)}-{letter}"
@@ -115,6 +119,7 @@ class Calcium(Dataset[DatasetConfig]):
                 split=split,
                 group=name,
                 volume=frames[letter].volume,
+                oracle=from_images,
             )
 
 
@@ -153,7 +158,7 @@ def _frame_questions(
     if split == "train":
         letters = [letter for letter in letters if letter != HELD_OUT_FRAME]
     found: list[tuple[tuple[str, ...], str]]
-    if protocol == "targettrack":
+    if protocol in {TARGETTRACK, TARGETTRACK_IMAGES}:
         found = [((template,), test) for template, test in permutations(letters, 2)]
     else:
         others = {test: tuple(x for x in letters if x != test) for test in letters}

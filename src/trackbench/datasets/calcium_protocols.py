@@ -39,6 +39,13 @@ PROTOCOLS: Final = (
         (Published("CPD", "m_pair", 0.832, "re-run on A-D", _RE_RUN),),
     ),
     Protocol(
+        "targettrack-images",
+        "each ordered pair of the labeled frames A-C, which have images: a segmenter finds the "
+        "points; those of people count as an oracle",
+        "m_pair",
+        ("train",),
+    ),
+    Protocol(
         "targettrack-vote",
         "each labeled frame against all others together; points, image attached",
         "m_pair",

@@ -24,13 +24,14 @@ def make_case(
     group: str = "",
     volume: Volume | None = None,
     oracle: bool = False,
+    complete: bool = False,
 ) -> Case:
     """Make a case of a named test: its names become the truth, which a method never sees."""
     return Case(
         id=id,
         templates=templates,
         test=test.without_names(),
-        truth=Truth(test.names if test.names is not None else ("",) * len(test)),
+        truth=Truth(test.names if test.names is not None else ("",) * len(test), complete),
         animal=test.animal,
         split=split,
         protocol=protocol,

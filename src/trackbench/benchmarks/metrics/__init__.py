@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
+from trackbench.benchmarks.metrics.detection import DETECTION_METRICS
+
 __all__ = ["HIGHER_IS_BETTER", "METRICS"]
 
 METRICS: Final = MappingProxyType(
@@ -22,9 +24,17 @@ METRICS: Final = MappingProxyType(
         "coverage80": "accuracy of the most confident 80 % of the headline's neurons",
         "coverage90": "accuracy of the most confident 90 % of the headline's neurons",
         "coverage100": "accuracy of all of the headline's neurons",
+        **DETECTION_METRICS,
     }
 )
 """Name and meaning. `top3` to `coverage100` are taken over the neurons of the protocol's
-headline: named in both (`m_pair`), or named in the test (`m_test`)."""
+headline: named in both (`m_pair`), or named in the test (`m_test`). Those of detection exist
+where a segmenter found the points."""
 
-HIGHER_IS_BETTER: Final = frozenset(METRICS) - {"nll", "ece"}
+HIGHER_IS_BETTER: Final = frozenset(METRICS) - {
+    "nll",
+    "ece",
+    "splits",
+    "merges",
+    "localisation_um",
+}

@@ -19,7 +19,7 @@ class BlobsConfig(Config):
         default=8.0, ge=0, le=1000, description="least height of a blob, in standard deviations"
     )
     contrast: float = Field(
-        default=0.015,
+        default=0.03,
         ge=0,
         le=1,
         description="least height of a blob, as a share of the brightest twenty",
