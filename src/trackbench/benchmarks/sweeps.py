@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trackbench.benchmarks.atomic import write_atomically
+from trackbench.benchmarks.combination import GIVEN_POINTS, NO_MATCHER
 from trackbench.core.spec import Spec, parse_combination, parse_specs
 from trackbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
 
     from trackbench.benchmarks.summary import SummaryRow
 
-__all__ = ["Sweep", "find_sweeps", "plot_sweeps"]
+__all__ = ["Sweep", "check_plot", "find_sweeps", "plot_sweeps"]
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,37 @@ def find_sweeps(rows: Sequence[SummaryRow]) -> list[Sweep]:
     found: dict[tuple[str, ...], list[tuple[str, SummaryRow]]] = {}
     for row in rows:
         if row.primary and row.mean is not None:
-            for name, parameter, value in _left_out(row):
+            for name, parameter, value in _left_out((row.segmenter, row.matcher, row.labeler)):
                 where = f"{row.dataset} {row.protocol} ({row.split})"
                 key = (name, parameter, where, row.metric)
                 found.setdefault(key, []).append((value, row))
     return [_sweep(key, items) for key, items in found.items() if len(items) > 1]
+
+
+def check_plot(path: Path, ways: Iterable[tuple[str, str, str]]) -> None:
+    """Say before a run whether `plot_sweeps` will have something to draw.
+
+    Parameters
+    ----------
+    path : Path
+        The picture.
+    ways : iterable of (segmenter, matcher, labeler)
+
+    Raises
+    ------
+    UsageError
+        No parameter has several values, or the picture's ending is unknown.
+    """
+    from matplotlib.figure import Figure
+
+    if path.suffix.lstrip(".") not in Figure().canvas.get_supported_filetypes():
+        raise UsageError(f"can't draw {path}", "give it the ending .png, .svg or .pdf")
+    values: dict[tuple[str, str], set[str]] = {}
+    for way in ways:
+        for name, parameter, value in _left_out(way):
+            values.setdefault((name, parameter), set()).add(value)
+    if not any(len(found) > 1 for found in values.values()):
+        raise UsageError("no parameter was given several values", "write cpd[beta_um=15|20|25]")
 
 
 def plot_sweeps(rows: Sequence[SummaryRow], path: Path) -> None:
@@ -67,12 +94,10 @@ def plot_sweeps(rows: Sequence[SummaryRow], path: Path) -> None:
     ----------
     rows : sequence of SummaryRow
     path : Path
-        A picture in a format that matplotlib knows by its ending.
+        See `check_plot`. Not written where no two values were scored.
 
     Raises
     ------
-    UsageError
-        Nothing was swept, or an unknown ending.
     StoreError
         The file can't be written.
     """
@@ -80,31 +105,30 @@ def plot_sweeps(rows: Sequence[SummaryRow], path: Path) -> None:
 
     sweeps = find_sweeps(rows)
     if not sweeps:
-        raise UsageError("no parameter was given several values", "write cpd[beta_um=15|20|25]")
+        return
     figure = Figure(figsize=(4.2 * len(sweeps), 5.2), layout="constrained")
     axes = figure.subplots(2, len(sweeps), squeeze=False)
     for sweep, (above, below) in zip(sweeps, axes.T, strict=True):
         _draw_accuracy(sweep, above)
         _draw_seconds(sweep, below)
-    ending = path.suffix.lstrip(".") or "png"
-    if ending not in figure.canvas.get_supported_filetypes():
-        raise UsageError(f"{path}: no picture can be written as {ending}", "write a .png or .svg")
+    ending = path.suffix.lstrip(".")
     write_atomically(path, lambda file: figure.savefig(file, format=ending, dpi=150))
 
 
-def _left_out(row: SummaryRow) -> Iterator[tuple[str, str, str]]:
-    """Give, for each parameter of a row, the row's name without it, the parameter and its value."""
+def _left_out(way: tuple[str, str, str]) -> Iterator[tuple[str, str, str]]:
+    """Give, for each parameter of a way, the way without it, the parameter and its value."""
+    segmenter, matcher, labeler = way
     ways = [
-        parse_specs(row.segmenter),
-        [] if row.matcher == "-" else parse_specs(row.matcher),
-        *[list(total) for total in parse_combination(row.labeler)],
+        parse_specs(segmenter),
+        [] if matcher == NO_MATCHER else parse_specs(matcher),
+        *[list(total) for total in parse_combination(labeler)],
     ]
     flat = [spec for way in ways for spec in way]
     for i, spec in enumerate(flat):
         for key, value in spec.parameters:
             rest = tuple(item for item in spec.parameters if item[0] != key)
             others = [*flat[:i], Spec(spec.name, rest), *flat[i + 1 :]]
-            name = " > ".join(str(item) for item in others if item.name != "truth")
+            name = " > ".join(str(item) for item in others if item.name != GIVEN_POINTS)
             yield name, f"{spec.name} {key}", value
 
 

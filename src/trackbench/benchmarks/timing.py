@@ -141,7 +141,8 @@ def _beside_nearest(
     found = _measure(part, wanted, reference, settings)
     nearest = found.get(reference.key, {}) if reference else {}
     beside = {"nearest_s": nearest.get("seconds_per_volume")}
-    return [(item, found[item.key] | beside) for item in wanted]
+    changed = {"error": "the source of trackbench changed during the run"}
+    return [(item, found.get(item.key, changed) | beside) for item in wanted]
 
 
 def _measure(

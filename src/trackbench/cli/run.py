@@ -114,6 +114,7 @@ def command(context: click.Context, /, **typed: Any) -> None:
     registry = load_registry()
     with shown_download() as received:
         plan = plan_for(registry, options, received)
+    after.check_plan(plan)
     for name in plan.left_out:
         click.echo(f"left out: {name}", err=True)
     if dry_run:
@@ -153,6 +154,13 @@ class _After:
         read_gates(self.gates)
         if self.against is not None:
             read_results(self.against)
+
+    def check_plan(self, plan: Plan) -> None:
+        """Find that there will be nothing to draw."""
+        from trackbench.benchmarks.sweeps import check_plot
+
+        if self.plot is not None:
+            check_plot(self.plot, [way.names for part in plan.parts for way in part.combinations])
 
     def write(self, rows: Sequence[SummaryRow]) -> None:
         """Write the table and the picture."""
