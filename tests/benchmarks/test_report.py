@@ -70,10 +70,16 @@ def test_where_all_rows_are_marked_nothing_is_quoted(registry, options, planned,
     assert '<dl class="facts">' not in html
 
 
-def test_failures_have_their_logs(page):
-    assert page.count('<details class="failure">') == 3 + 6
-    assert "no idea about this one" in page
-    assert "Traceback (most recent call last)" in page
+def test_failures_are_gathered_by_reason_and_have_their_logs(page):
+    found = re.findall(r'<details class="failure">(.*?)</details>', page, re.DOTALL)
+    texts = [" ".join(re.sub(r"<[^>]+>", " ", text).split()) for text in found]
+    raising = [text for text in texts if "no idea about this one" in text]
+    assert len(raising) == 1
+    assert raising[0].startswith("3 failed raising &gt; transfer on trial-pairs (test): ")
+    assert "000001, 000003, 000005." in raising[0]
+    assert "Traceback (most recent call last)" in raising[0]
+    assert sum(int(text.split()[0]) for text in texts) == 3 + 6
+    assert "Failures (9)" in page
 
 
 def test_text_of_plugins_is_escaped(registry, options, planned, tmp_path, monkeypatch):

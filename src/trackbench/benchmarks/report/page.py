@@ -12,7 +12,7 @@ from trackbench.benchmarks.metrics import METRICS
 from trackbench.benchmarks.report.breakdown import by_ganglion, by_neuron
 from trackbench.benchmarks.report.figures import figures
 from trackbench.benchmarks.report.paired import COMPARED, pairs
-from trackbench.benchmarks.report.rows import failures, notes
+from trackbench.benchmarks.report.rows import MAX_FAILURES, failures, notes
 from trackbench.benchmarks.report.sections import DRAWN, LISTED
 from trackbench.benchmarks.report.timeline import timelines
 
@@ -78,6 +78,7 @@ def write_page(store: Store, sections: Sequence[Section], context: Context, targ
             ganglia_known=bool(context.ganglia),
             failures=listed,
             n_failures=n_failures,
+            max_failures=MAX_FAILURES,
             notes=notes(store.folder),
             machine=store.read_json(Path("machine.json")) or {},
             drawn=DRAWN,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from trackbench.benchmarks.combination import way
 from trackbench.benchmarks.metrics import METRICS
 from trackbench.benchmarks.record import FAILURES, SKIPPED
 from trackbench.benchmarks.summary import COUNTED_FIRST
@@ -19,13 +20,22 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["IDENTITY", "MAX_FAILURES", "Cases", "Who", "failures", "notes", "read_cases"]
+__all__ = [
+    "IDENTITY",
+    "MAX_FAILURES",
+    "Cases",
+    "Failures",
+    "Who",
+    "failures",
+    "notes",
+    "read_cases",
+]
 
 IDENTITY: Final = ("segmenter", "matcher", "labeler", "dataset", "protocol", "split", "seed")
 """Columns that tell one combination on one protocol from another."""
 
 MAX_FAILURES: Final = 200
-"""Failures that a report lists; the others are counted."""
+"""Reasons of failures that a report lists, each with its cases."""
 
 Who = tuple[Any, ...]
 """Values of `IDENTITY`."""
@@ -51,6 +61,26 @@ class Cases:
         """Only the cases that have a value."""
         kept = np.isfinite(self.values)
         return Cases(self.ids[kept], self.animals[kept], self.values[kept])
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Rows of one combination that failed for one reason.
+
+    Parameters
+    ----------
+    way, where, status, reason : str
+    cases : tuple of str
+    log : str
+        Of the first of them.
+    """
+
+    way: str
+    where: str
+    status: str
+    reason: str
+    cases: tuple[str, ...]
+    log: str
 
 
 def read_cases(store: Path) -> dict[Who, Cases]:
@@ -82,15 +112,21 @@ def _counted(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[(kind == kinds.transform("min")) & (kind < len(COUNTED_FIRST))]
 
 
-def failures(store: Path) -> tuple[list[dict[str, Any]], int]:
-    """Give failed rows with their logs, at most `MAX_FAILURES`, and how many there are."""
+def failures(store: Path) -> tuple[list[Failures], int]:
+    """Gather failed rows by their reason, and count them; at most `MAX_FAILURES` reasons."""
     import pyarrow.parquet as pq
 
-    columns = [*IDENTITY, "case", "status", "reason", "log"]
+    columns = [*IDENTITY, "status", "reason", "case", "log"]
     wanted = [("status", "in", sorted(FAILURES))]
-    table = pq.read_table(store / ROWS, columns=columns, filters=wanted)
-    rows: list[dict[str, Any]] = table.slice(0, MAX_FAILURES).to_pylist()
-    return rows, table.num_rows
+    frame = pq.read_table(store / ROWS, columns=columns, filters=wanted).to_pandas()
+    groups = frame.groupby([*IDENTITY, "status", "reason"], sort=False)
+    found: list[Failures] = []
+    for (segmenter, matcher, labeler, _, protocol, split, _, status, reason), own in groups:
+        if len(found) == MAX_FAILURES:
+            break
+        named = (way(segmenter, matcher, labeler), f"{protocol} ({split})", status, reason)
+        found.append(Failures(*named, tuple(own["case"]), own["log"].iloc[0]))
+    return found, len(frame)
 
 
 def notes(store: Path) -> dict[str, int]:
