@@ -3,7 +3,7 @@
 ::
 
     # my.toml
-    matchers = ["cpd[beta_um=15|20]", "nearest"]
+    matchers = ["cpd[beta=15|25]", "nearest"]
     out = "results"
     timing-budget = 4
 

@@ -31,7 +31,7 @@ class Sweep:
     name : str
         The way through the pipeline, without the parameter.
     parameter : str
-        Such as "cpd beta_um".
+        Such as "cpd beta".
     where : str
         Protocol and split.
     metric : str
@@ -84,7 +84,7 @@ def check_plot(path: Path, ways: Iterable[tuple[str, str, str]]) -> None:
         for name, parameter, value in _left_out(way):
             values.setdefault((name, parameter), set()).add(value)
     if not any(len(found) > 1 for found in values.values()):
-        raise UsageError("no parameter was given several values", "write cpd[beta_um=15|20|25]")
+        raise UsageError("no parameter was given several values", "write cpd[beta=15|20|25]")
 
 
 def plot_sweeps(rows: Sequence[SummaryRow], path: Path) -> None:

@@ -28,7 +28,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.command("run")
 @file_options
-@click.option("--matchers", default="", metavar="LIST", help="Such as cpd[beta=1|2],nearest.")
+@click.option("--matchers", default="", metavar="LIST", help="Such as cpd[beta=15|25],nearest.")
 @click.option("--labelers", default="", metavar="LIST", help="Such as transfer,vote+color.")
 @click.option("--segmenters", default="", metavar="LIST", help="Default: the given points.")
 @click.option("--dataset", "datasets", default="", metavar="LIST", help="Such as neuropal.")
@@ -90,7 +90,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--history", type=FILE, help="Add a line here. Default: history.jsonl in the store.")
 @click.option("--against", type=PATH, help="A baseline file or store: exit code 1 if worse.")
 @click.option("--gates", type=FILE, help="TOML: accuracy, seconds, alpha; for --against.")
-@click.option("--plot", type=FILE, help="Picture of swept parameters, as in cpd[beta_um=15|20].")
+@click.option("--plot", type=FILE, help="Picture of swept parameters, as in cpd[beta=15|25].")
 @click.option("--dry-run", is_flag=True, help="Print plan, costs and what is cached, and stop.")
 @click.pass_context
 def command(context: click.Context, /, **typed: Any) -> None:
