@@ -106,11 +106,13 @@ def plot_sweeps(rows: Sequence[SummaryRow], path: Path) -> None:
     sweeps = find_sweeps(rows)
     if not sweeps:
         return
-    figure = Figure(figsize=(4.2 * len(sweeps), 5.2), layout="constrained")
-    axes = figure.subplots(2, len(sweeps), squeeze=False)
-    for sweep, (above, below) in zip(sweeps, axes.T, strict=True):
-        _draw_accuracy(sweep, above)
-        _draw_seconds(sweep, below)
+    panels: dict[tuple[str, str], list[Sweep]] = {}
+    for sweep in sweeps:
+        panels.setdefault((sweep.parameter, sweep.where), []).append(sweep)
+    figure = Figure(figsize=(4.2 * len(panels), 5.2), layout="constrained")
+    axes = figure.subplots(2, len(panels), squeeze=False)
+    for column, (above, below) in zip(panels.values(), axes.T, strict=True):
+        _draw(column, above, below)
     ending = path.suffix.lstrip(".")
     write_atomically(path, lambda file: figure.savefig(file, format=ending, dpi=150))
 
@@ -140,31 +142,53 @@ def _sweep(key: tuple[str, ...], items: list[tuple[str, SummaryRow]]) -> Sweep:
     return Sweep(name, parameter, where, metric, values, rows)
 
 
-def _draw_accuracy(sweep: Sweep, axes: Axes) -> None:
+def _draw(sweeps: Sequence[Sweep], above: Axes, below: Axes) -> None:
+    """Draw the sweeps of one parameter on one protocol, a line each."""
+    for i, sweep in enumerate(sweeps):
+        _draw_accuracy(sweep, above, f"C{i}")
+        _draw_seconds(sweep, below, f"C{i}")
+    first = sweeps[0]
+    title = first.name if len(sweeps) == 1 else f"{len(sweeps)} combinations"
+    above.set_title(f"{title}\n{first.where}", fontsize="small")
+    above.set_ylabel(f"{first.metric}, 95 % interval")
+    below.set_ylabel("s/volume")
+    below.set_ylim(0, below.get_ylim()[1] if below.lines else 1)
+    if len(sweeps) > 1:
+        above.legend(fontsize="x-small")
+    for axes in (above, below):
+        axes.set_xticks(_places(first), first.values)
+        axes.set_xlabel(first.parameter)
+        axes.grid(alpha=0.3)
+
+
+def _draw_accuracy(sweep: Sweep, axes: Axes, color: str) -> None:
     means = [row.mean or 0.0 for row in sweep.rows]
     bounds = [
         (mean - (mean if row.low is None else row.low), (row.high or mean) - mean)
         for mean, row in zip(means, sweep.rows, strict=True)
     ]
-    axes.errorbar(_places(sweep), means, list(zip(*bounds, strict=True)), marker="o", capsize=3)
-    axes.set_title(f"{sweep.name}\n{sweep.where}", fontsize="small")
-    axes.set_ylabel(f"{sweep.metric}, 95 % interval")
-    _label(sweep, axes)
+    axes.errorbar(
+        _places(sweep),
+        means,
+        list(zip(*bounds, strict=True)),
+        marker="o",
+        capsize=3,
+        color=color,
+        label=sweep.name,
+    )
 
 
-def _draw_seconds(sweep: Sweep, axes: Axes) -> None:
+def _draw_seconds(sweep: Sweep, axes: Axes, color: str) -> None:
     timed = [
         (place, row.seconds_per_volume)
         for place, row in zip(_places(sweep), sweep.rows, strict=True)
         if row.seconds_per_volume is not None
     ]
     if timed:
-        axes.plot(*zip(*timed, strict=True), marker="o", color="C1")
-        axes.set_ylim(bottom=0)
+        axes.plot(*zip(*timed, strict=True), marker="o", color=color)
+        axes.margins(y=0.2)
     else:
         axes.text(0.5, 0.5, "not measured", ha="center", transform=axes.transAxes)
-    axes.set_ylabel("s/volume")
-    _label(sweep, axes)
 
 
 def _places(sweep: Sweep) -> list[float]:
@@ -172,9 +196,3 @@ def _places(sweep: Sweep) -> list[float]:
         return [float(value) for value in sweep.values]
     except ValueError:
         return [float(i) for i in range(len(sweep.values))]
-
-
-def _label(sweep: Sweep, axes: Axes) -> None:
-    axes.set_xticks(_places(sweep), sweep.values)
-    axes.set_xlabel(sweep.parameter)
-    axes.grid(alpha=0.3)
