@@ -10,11 +10,12 @@ from trackbench.core.pipeline import fit_labelers, label_test
 from trackbench.core.types import PointCloud
 from trackbench.core.weights import load_weights, save_weights
 from trackbench.errors import InputError
-from trackbench.plugins.identity import IdentityConfig, IdentityLabeler
+from trackbench.plugins.identity import IdentityConfig, IdentityLabeler, run
 from trackbench.plugins.identity.calibration import Calibration
 from trackbench.plugins.identity.ensemble import Ensemble, describe, pack
 from trackbench.plugins.identity.labeler import SHIPPED
 from trackbench.plugins.identity.network import IdentityNetwork
+from trackbench.plugins.identity.search import SearchConfig
 
 DATA = os.environ.get("TRACKBENCH_DATA")
 LIMIT = 16 * 2**20
@@ -127,6 +128,64 @@ def test_a_colored_worm_is_not_read_by_a_network_for_positions(ensemble):
     for cloud, is_same in ((test, True), (bare, False)):
         one, two = (labeler.evidence(each, cloud, ()).log_p for each in (alone, joined))
         assert np.array_equal(one, two) == is_same
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_unknown_handedness_reads_both_and_mixes_them(ensemble, mirrored):
+    test, names = drawn_worm(ensemble, 1)
+    if mirrored:
+        test = PointCloud(test.zyx_um * [-1.0, 1.0, 1.0], test.color)
+    asked = PointCloud(test.zyx_um, test.color, mirrored=None)
+    both = ensemble.raw(asked, SearchConfig())
+    assert [reading.mirrored for reading in both] == [False, True]
+    share = [
+        np.mean(np.array(ensemble.names)[reading.log_p[:, :-1].argmax(axis=1)] == names)
+        for reading in both
+    ]
+    assert share[mirrored] > 0.8
+    assert share[not mirrored] < 0.4
+    table = ensemble.read(asked, IdentityConfig())
+    np.testing.assert_allclose(np.exp(table).sum(axis=1), 1.0, atol=1e-5)
+
+
+def test_poses_judged_on_a_part_of_the_worm_are_those_judged_on_all(ensemble):
+    test, names = drawn_worm(ensemble, 2, count=150)
+    shares = [
+        np.mean(
+            np.array(ensemble.names)[
+                ensemble.raw(test, SearchConfig(screened=count))[0].log_p[:, :-1].argmax(axis=1)
+            ]
+            == names
+        )
+        for count in (40, 1000)
+    ]
+    assert min(shares) > 0.9
+    assert abs(shares[0] - shares[1]) < 0.05
+
+
+def test_rounding_for_inference_changes_no_answer(ensemble):
+    network = ensemble.networks[0]
+    plain = IdentityNetwork(network.config, len(ensemble.names)).eval()
+    plain.load_state_dict({name: item.float() for name, item in network.state_dict().items()})
+    points, mask = torch.randn(1, 30, 3) * 20, torch.ones(1, 30, dtype=torch.bool)
+    color = torch.zeros(1, 30, 7)
+    with torch.inference_mode():
+        for one, two in zip(network(points, color, mask), plain(points, color, mask), strict=True):
+            assert torch.equal(one, two)
+
+
+def test_recalibration_keeps_the_networks(tmp_path, monkeypatch):
+    fitted = (Calibration(temperature=2.0, doubt=0.1), Calibration(hand_temperature=3.0))
+    monkeypatch.setattr(run, "labeled_heads", lambda folder, split: [split])
+    monkeypatch.setattr(run, "fit_calibration", lambda ensemble, worms: fitted)
+    path = run.recalibrate(SHIPPED, tmp_path, tmp_path / "again.safetensors")
+    old, new = (
+        load_weights(p, kind="identity", version=2, framework="torch") for p in (SHIPPED, path)
+    )
+    assert Ensemble.from_weights(new).with_color == fitted[0]
+    assert Ensemble.from_weights(new).without_color == fitted[1]
+    assert new.trained_on == old.trained_on
+    assert all(torch.equal(item, new.tensors[name]) for name, item in old.tensors.items())
 
 
 def test_weights_of_another_kind_are_refused(tmp_path):

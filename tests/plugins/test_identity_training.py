@@ -8,7 +8,13 @@ from trackbench.core.atlas import NamedPoints
 from trackbench.errors import InputError, UsageError
 from trackbench.plugins.identity.augment import IGNORED, AugmentConfig, Sampler
 from trackbench.plugins.identity.bank import build_bank
-from trackbench.plugins.identity.calibration import Calibration, balance, calibrated
+from trackbench.plugins.identity.calibration import (
+    Calibration,
+    balance,
+    calibrated,
+    doubted,
+    mixed,
+)
 from trackbench.plugins.identity.features import color_features, corrected_features
 from trackbench.plugins.identity.network import IdentityNetwork, NetworkConfig
 from trackbench.plugins.identity.run import SHIPPED_CONFIG, read_config
@@ -244,6 +250,25 @@ def test_a_temperature_flattens():
         calibrated(scores, Calibration(temperature=t)).max(axis=1).mean() for t in (0.5, 3.0)
     )
     assert sharp > flat
+
+
+def test_doubt_bounds_certainty_and_keeps_the_order():
+    table = np.log(np.random.default_rng(0).dirichlet(np.full(9, 0.1), size=20))
+    found = doubted(table, 0.09)
+    np.testing.assert_allclose(np.exp(found).sum(axis=1), 1.0)
+    assert np.exp(found).max() <= 0.92
+    assert np.exp(found).min() >= 0.01 - 1e-9
+    assert np.array_equal(table.argmax(axis=1), found.argmax(axis=1))
+
+
+def test_a_mixture_is_between_its_tables_and_follows_the_logits():
+    one, two = np.log([[0.9, 0.1]]), np.log([[0.2, 0.8]])
+    assert mixed([one], [3.0], 1.0) is one
+    even = mixed([one, two], [4.0, 4.0], 2.0)
+    np.testing.assert_allclose(np.exp(even), [[0.55, 0.45]])
+    np.testing.assert_allclose(mixed([one, two], [500.0, 0.0], 1.0), one)
+    odds = np.exp(mixed([one, two], [np.log(3.0) * 7.0, 0.0], 7.0))
+    np.testing.assert_allclose(odds, [[0.75 * 0.9 + 0.25 * 0.2, 0.75 * 0.1 + 0.25 * 0.8]])
 
 
 def test_color_correction_undoes_a_change_of_microscope():

@@ -18,8 +18,21 @@ __all__ = ["command"]
 @click.option("--config", "config_file", type=FILE, help="TOML; default: the shipped run's.")
 @DATA_DIR
 @click.option("--out", type=FOLDER, required=True, help="Folder of the run; resumed if it exists.")
+@click.option(
+    "--recalibrate",
+    "finished",
+    type=FILE,
+    help="Train nothing: calibrate these weights anew and write them into OUT.",
+)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
-def command(*, config_file: Path | None, data_dir: Path | None, out: Path, threads: int) -> None:
+def command(
+    *,
+    config_file: Path | None,
+    data_dir: Path | None,
+    out: Path,
+    finished: Path | None,
+    threads: int,
+) -> None:
     """Train identity: identity.safetensors and curve.csv in OUT.
 
     \b
@@ -27,8 +40,13 @@ def command(*, config_file: Path | None, data_dir: Path | None, out: Path, threa
     validation worms. An interrupted run goes on from its last checkpoint, at most a minute
     back, and ends at the same weights.
     """
-    from trackbench.plugins.identity.run import SHIPPED_CONFIG, read_config, train
+    from trackbench.plugins.identity.run import SHIPPED_CONFIG, read_config, recalibrate, train
 
-    config = read_config(config_file if config_file is not None else SHIPPED_CONFIG)
-    weights = train(config, data_root(data_dir), out, threads=threads, report=click.echo)
+    if finished is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        target = out / "identity.safetensors"
+        weights = recalibrate(finished, data_root(data_dir), target, threads=threads)
+    else:
+        config = read_config(config_file if config_file is not None else SHIPPED_CONFIG)
+        weights = train(config, data_root(data_dir), out, threads=threads, report=click.echo)
     click.echo(f"{weights}: {weights.stat().st_size / 2**20:.1f} MiB")

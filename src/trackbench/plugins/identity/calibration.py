@@ -1,7 +1,9 @@
 """From an ensemble's mean table to probabilities that mean what they say.
 
 A temperature flattens or sharpens the table; Sinkhorn rounds then see to it that no name is
-handed out more than once, which a row-wise softmax cannot know.
+handed out more than once, which a row-wise softmax cannot know. A small share of every row is
+spread evenly: annotations have errors, so no name is ever certain. Where the handedness isn't
+known, the tables under both are mixed by how probable each is.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from trackbench.core.evidence import normalise_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from trackbench.core.geometry import FloatArray
 
 ROUNDS: Final = 20
@@ -28,12 +32,18 @@ class Calibration(BaseModel):
         Log-probabilities are divided by it before the Sinkhorn rounds.
     sharpness : float
         The result is multiplied by it.
+    doubt : float
+        Share of every row that is spread evenly over all columns.
+    hand_temperature : float
+        The networks' logits of handedness are divided by it, where it isn't known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     temperature: float = Field(default=1.0, gt=0, description="divides log-probabilities")
     sharpness: float = Field(default=1.0, gt=0, description="multiplies the balanced table")
+    doubt: float = Field(default=0.0, ge=0, lt=1, description="share of a row spread evenly")
+    hand_temperature: float = Field(default=1.0, gt=0, description="divides logits of handedness")
 
 
 UNCALIBRATED: Final = Calibration()
@@ -54,7 +64,38 @@ def calibrated(log_p: FloatArray, calibration: Calibration) -> FloatArray:
         Row-normalised.
     """
     balanced = balance(log_p / calibration.temperature)
-    return normalise_rows(balanced * calibration.sharpness)
+    return doubted(normalise_rows(balanced * calibration.sharpness), calibration.doubt)
+
+
+def doubted(log_p: FloatArray, doubt: float) -> FloatArray:
+    """Spread a share of every row evenly; rows stay normalised, the order of columns stays."""
+    if not doubt:
+        return log_p
+    spread: FloatArray = np.logaddexp(np.log1p(-doubt) + log_p, np.log(doubt / log_p.shape[1]))
+    return spread
+
+
+def mixed(tables: Sequence[FloatArray], logits: Sequence[float], temperature: float) -> FloatArray:
+    """Mix tables by the softmax of their logits over a temperature.
+
+    Parameters
+    ----------
+    tables : sequence of ndarray, (n, k + 1)
+        Log-probabilities.
+    logits : sequence of float
+        One a table.
+    temperature : float
+
+    Returns
+    -------
+    ndarray, (n, k + 1)
+    """
+    if len(tables) == 1:
+        return tables[0]
+    weights = normalise_rows(np.array([logits]) / temperature)[0]
+    weighed = [weight + table for weight, table in zip(weights, tables, strict=True)]
+    mixture: FloatArray = np.logaddexp.reduce(weighed, axis=0)
+    return mixture
 
 
 def balance(scores: FloatArray) -> FloatArray:

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from trackbench.plugins.identity.calibration import UNCALIBRATED, Calibration, calibrated
+from trackbench.plugins.identity.calibration import UNCALIBRATED, Calibration, calibrated, mixed
 from trackbench.plugins.identity.features import color_features
-from trackbench.plugins.identity.inference import NameAtlas, SearchConfig, read_worm
+from trackbench.plugins.identity.inference import NameAtlas, Reading, read_worm
 from trackbench.plugins.identity.network import IdentityNetwork, NetworkConfig
+from trackbench.plugins.identity.search import SearchConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from trackbench.core.geometry import FloatArray
     from trackbench.core.types import PointCloud
     from trackbench.core.weights import Weights
     from trackbench.plugins.identity.labeler import IdentityConfig
@@ -64,7 +64,7 @@ class Ensemble:
             }
             network = IdentityNetwork(config, len(names))
             network.load_state_dict(state)
-            networks.append(network.eval())
+            networks.append(network.eval().rounded())
         return cls(
             tuple(networks),
             tuple(about["uses"]),
@@ -90,12 +90,15 @@ class Ensemble:
             rounds=config.rounds,
         )
         calibration = self.without_color if test.color is None else self.with_color
-        return calibrated(self.raw(test, search), calibration).astype(np.float32)
+        readings = self.raw(test, search)
+        tables = [calibrated(reading.log_p, calibration) for reading in readings]
+        logits = [reading.handedness for reading in readings]
+        return mixed(tables, logits, calibration.hand_temperature).astype(np.float32)
 
-    def raw(self, test: PointCloud, search: SearchConfig) -> FloatArray:
-        """Read one worm: the networks' mean table before calibration, (n, k + 1)."""
+    def raw(self, test: PointCloud, search: SearchConfig) -> tuple[Reading, ...]:
+        """Read one worm under each handedness that it may have, before calibration."""
         wanted = ("always", "position" if test.color is None else "color")
-        reading = read_worm(
+        return read_worm(
             [net for net, use in zip(self.networks, self.uses, strict=True) if use in wanted],
             self.atlas,
             test.zyx_um.astype(np.float64),
@@ -103,7 +106,6 @@ class Ensemble:
             mirrored=test.mirrored,
             config=search,
         )
-        return reading.log_p
 
 
 def pack(networks: Sequence[IdentityNetwork], atlas: NameAtlas) -> dict[str, torch.Tensor]:

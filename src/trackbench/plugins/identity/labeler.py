@@ -23,7 +23,7 @@ __all__ = ["IdentityConfig", "IdentityLabeler"]
 
 SHIPPED: Final = Path(__file__).parent / "weights" / "identity.safetensors"
 KIND: Final = "identity"
-VERSION: Final = 1
+VERSION: Final = 2
 FEWEST_POINTS: Final = 4
 """Fewer neurons have no principal axes: nothing is said of them."""
 

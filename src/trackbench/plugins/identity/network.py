@@ -76,6 +76,13 @@ class IdentityNetwork(nn.Module):
         pairs = config.width // config.heads // 6
         self.register_buffer("rotary", _waves(config, pairs), persistent=False)
 
+    def rounded(self) -> IdentityNetwork:
+        """Hold the weights of all bfloat16 products as such: for inference, not for training."""
+        for module in (self.names, *self.layers.modules()):
+            if isinstance(module, nn.Linear):
+                module.bfloat16()
+        return self
+
     def forward(self, zyx_um: Tensor, color: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Score names and pose.
 
@@ -97,8 +104,7 @@ class IdentityNetwork(nn.Module):
         x = self.position(self._position_features(zyx_um)) + self.color(color)
         x = x + self.mix(x)
         turn = self._turn(zyx_um)
-        bias = torch.zeros(mask.shape, dtype=torch.bfloat16).masked_fill(~mask, -1e4)
-        bias = bias[:, None, None, :]
+        bias = None if bool(mask.all()) else _bias(mask)
         for layer in self.layers:
             x = layer(x, turn, bias)
         x = self.norm(x)
@@ -129,18 +135,25 @@ class _Layer(nn.Module):
         self.up = nn.Linear(config.width, config.feed_forward)
         self.down = nn.Linear(config.feed_forward, config.width)
 
-    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], bias: Tensor) -> Tensor:
+    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], bias: Tensor | None) -> Tensor:
         batch, count, width = x.shape
         qkv = product(self.norm_in(x), self.qkv).view(batch, count, 3, self.heads, -1)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
         scale = 1.0 / math.sqrt(q.shape[-1])
         scores = rotate(q * scale, turn) @ rotate(k, turn).transpose(-1, -2)
-        mixed = torch.softmax(scores + bias, dim=-1) @ v
+        scores = scores if bias is None else scores + bias
+        mixed = torch.softmax(scores, dim=-1) @ v
         mixed = mixed.transpose(1, 2).reshape(batch, count, width)
         x = x + self.dropout(product(mixed, self.out))
         hidden = functional.gelu(product(self.norm_mid(x), self.up))
         result: Tensor = x + self.dropout(product(hidden, self.down))
         return result
+
+
+def _bias(mask: Tensor) -> Tensor:
+    """Keep attention off padding, (b, 1, 1, n)."""
+    bias = torch.zeros(mask.shape, dtype=torch.bfloat16).masked_fill(~mask, -1e4)
+    return bias[:, None, None, :]
 
 
 def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trackbench.core.atlas import common_names, named_points
 from trackbench.core.keys import animal_key
-from trackbench.core.weights import save_weights
+from trackbench.core.weights import load_weights, save_weights
 from trackbench.datasets.labeled_heads import labeled_heads
 from trackbench.errors import UsageError
 from trackbench.plugins.identity.bank import build_bank
@@ -184,6 +184,44 @@ def write_weights(
         },
         trained_on=trained_on,
     )
+
+
+def recalibrate(weights: Path, data_dir: Path, target: Path, *, threads: int = 1) -> Path:
+    """Fit the calibration of finished weights anew; the networks stay as they are.
+
+    Parameters
+    ----------
+    weights : Path
+    data_dir : Path
+        The folder that holds `wormnd/`.
+    target : Path
+        What is written; may be `weights`.
+    threads : int
+        Of torch.
+
+    Raises
+    ------
+    MissingDataError
+        No validation worms on disk.
+    InputError
+        `weights` are no weights of `identity`.
+    """
+    torch.set_num_threads(threads)
+    old = load_weights(weights, kind=KIND, version=VERSION, framework="torch")
+    ensemble = Ensemble.from_weights(old)
+    fitted = fit_calibration(ensemble, labeled_heads(data_dir, "validation"))
+    about = dict(
+        zip(("with_color", "without_color"), (c.model_dump() for c in fitted), strict=True)
+    )
+    save_weights(
+        target,
+        old.tensors,
+        kind=KIND,
+        version=VERSION,
+        about={**old.about, **about},
+        trained_on=old.trained_on,
+    )
+    return target
 
 
 def _append(path: Path, row: dict[str, Any]) -> None:

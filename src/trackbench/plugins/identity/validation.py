@@ -11,11 +11,16 @@ import torch
 
 from trackbench.core.assignment import assign
 from trackbench.core.atlas import ALIGN_RIDGE_UM2, align_to_means, named_points
-from trackbench.core.evidence import label
+from trackbench.core.evidence import label, normalise_rows
 from trackbench.core.types import Evidence
-from trackbench.plugins.identity.calibration import Calibration, calibrated
+from trackbench.plugins.identity.calibration import (
+    UNCALIBRATED,
+    Calibration,
+    balance,
+    doubted,
+)
 from trackbench.plugins.identity.features import color_features
-from trackbench.plugins.identity.inference import SearchConfig
+from trackbench.plugins.identity.search import SearchConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +33,17 @@ if TYPE_CHECKING:
     from trackbench.plugins.identity.ensemble import Ensemble
     from trackbench.plugins.identity.network import IdentityNetwork
 
-TEMPERATURES: Final = (0.5, 0.6, 0.7, 0.85, 1.0)
-SHARPNESSES: Final = (0.8, 1.0, 1.2, 1.5)
+TEMPERATURES: Final = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.15, 1.3)
+SHARPNESSES: Final = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.45, 1.6, 1.8)
+DOUBTS: Final = (0.0, 0.015, 0.03, 0.06, 0.1)
+HAND_TEMPERATURES: Final = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 14.0, 20.0)
+
+PARTS: Final = 6
+"""Parts of each worm on which the handedness is tried as well: twelve worms are few."""
+
+PART_SHARES: Final = (0.5, 0.95)
+FEWEST: Final = 10
+HAND_SEED: Final = 0
 
 
 class Progress:
@@ -82,7 +96,7 @@ def _score(
 def fit_calibration(
     ensemble: Ensemble, worms: Sequence[PointCloud]
 ) -> tuple[Calibration, Calibration]:
-    """Choose temperature and sharpness by the Brier score of the names that are given.
+    """Choose the calibration by the Brier score of the names that are given, over all neurons.
 
     Parameters
     ----------
@@ -100,26 +114,46 @@ def fit_calibration(
 
 
 def _best_calibration(ensemble: Ensemble, worms: Sequence[PointCloud]) -> Calibration:
-    tables = [ensemble.raw(worm.without_names(), SearchConfig()) for worm in worms]
+    read = [ensemble.raw(worm.without_names(), SearchConfig())[0].log_p for worm in worms]
+    best, least = UNCALIBRATED, np.inf
+    for temperature in TEMPERATURES:
+        balanced = [balance(table / temperature) for table in read]
+        for sharpness, doubt in itertools.product(SHARPNESSES, DOUBTS):
+            tables = [doubted(normalise_rows(table * sharpness), doubt) for table in balanced]
+            errors = [
+                _squared_errors(Evidence(ensemble.names, table.astype(np.float32)), worm)
+                for table, worm in zip(tables, worms, strict=True)
+            ]
+            brier = float(np.mean(np.concatenate(errors)))
+            if brier < least:
+                least = brier
+                best = Calibration(temperature=temperature, sharpness=sharpness, doubt=doubt)
+    return best.model_copy(update={"hand_temperature": _hand_temperature(ensemble, worms)})
 
-    def brier(calibration: Calibration) -> float:
-        return float(
-            np.mean(
-                [
-                    _brier_of_worm(Evidence(ensemble.names, calibrated(raw, calibration)), worm)
-                    for raw, worm in zip(tables, worms, strict=True)
-                ]
-            )
-        )
 
-    grid = itertools.product(TEMPERATURES, SHARPNESSES)
-    return min((Calibration(temperature=t, sharpness=s) for t, s in grid), key=brier)
-
-
-def _brier_of_worm(evidence: Evidence, worm: PointCloud) -> float:
-    """Mean squared difference of the given names' probability from whether they are right."""
+def _squared_errors(evidence: Evidence, worm: PointCloud) -> FloatArray:
+    """Squared difference of the given names' probability from whether they are right."""
     labels = label(evidence)
     true = worm.names or ()
     named = [i for i, name in enumerate(true) if name]
     right = np.array([labels.names[i] == true[i] for i in named], dtype=float)
-    return float(np.mean(np.square(labels.probability[named] - right)))
+    errors: FloatArray = np.square(labels.probability[named] - right)
+    return errors
+
+
+def _hand_temperature(ensemble: Ensemble, worms: Sequence[PointCloud]) -> float:
+    """Choose the temperature under which handedness is likeliest, on worms and parts of them."""
+    rng = np.random.default_rng(HAND_SEED)
+    margins = []
+    for worm in worms:
+        if worm.mirrored is None:
+            continue
+        for share in (1.0, *rng.uniform(*PART_SHARES, size=PARTS)):
+            kept = np.sort(rng.permutation(len(worm))[: max(FEWEST, int(share * len(worm)))])
+            part = replace(worm.take(kept).without_names(), mirrored=None)
+            logits = {r.mirrored: r.handedness for r in ensemble.raw(part, SearchConfig())}
+            margins.append(logits[worm.mirrored] - logits[not worm.mirrored])
+    if not margins:
+        return UNCALIBRATED.hand_temperature
+    loss = [np.logaddexp(0.0, -np.array(margins) / t).mean() for t in HAND_TEMPERATURES]
+    return HAND_TEMPERATURES[int(np.argmin(loss))]

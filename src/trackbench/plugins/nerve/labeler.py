@@ -32,7 +32,10 @@ class NerveLabelerConfig(LabelerConfig):
         default=30, ge=1, le=10_000, description="volumes that vote: those of nearest posture"
     )
     rounds: int = Field(
-        default=3, ge=0, le=100, description="how often the volumes name each other"
+        default=6, ge=0, le=100, description="how often the volumes name each other"
+    )
+    outliers: float = Field(
+        default=0.3, gt=0, lt=1, description="prior share of neurons without partner"
     )
     correction: float = Field(
         default=0.0,
@@ -41,7 +44,7 @@ class NerveLabelerConfig(LabelerConfig):
         description="weight of where all other neurons predict a neuron; 0 = the votes alone",
     )
     prefer_named: float = Field(
-        default=4.0,
+        default=5.0,
         ge=0,
         le=50,
         description="log-odds by which a named neuron is preferred to an unnamed one",
@@ -74,6 +77,7 @@ class NerveLabeler(Labeler[NerveLabelerConfig]):
         config = self.config
         return Settings(
             rolls=config.rolls,
+            outliers=config.outliers,
             width_um=config.width_um,
             gate_um=config.gate_um,
             voters=config.voters,
