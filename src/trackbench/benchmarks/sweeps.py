@@ -152,7 +152,7 @@ def _draw(sweeps: Sequence[Sweep], above: Axes, below: Axes) -> None:
     above.set_title(f"{title}\n{first.where}", fontsize="small")
     above.set_ylabel(f"{first.metric}, 95 % interval")
     below.set_ylabel("s/volume")
-    below.set_ylim(0, below.get_ylim()[1] if below.lines else 1)
+    below.set_ylim(0, 1.1 * below.get_ylim()[1])
     if len(sweeps) > 1:
         above.legend(fontsize="x-small")
     for axes in (above, below):
