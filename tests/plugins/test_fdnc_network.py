@@ -7,7 +7,7 @@ import torch
 
 from trackbench.plugins.fdnc.loss import correspondence_targets, matching_loss
 from trackbench.plugins.fdnc.network import Architecture, MatchingNetwork, Scores
-from trackbench.plugins.fdnc.normalise import Masks, log_posterior
+from trackbench.plugins.fdnc.normalise import log_posterior, normalised, shifted
 from trackbench.plugins.fdnc.posenet import (
     ROLL_BINS,
     PoseGuess,
@@ -197,15 +197,15 @@ def test_the_loss_counts_absence_and_leaves_padding_out():
     assert accuracy.item() == 1.0
 
 
-def everything(b, m, n):
-    return Masks(torch.ones(b, m, dtype=torch.bool), torch.ones(b, n, dtype=torch.bool))
+def everything(b, m):
+    return torch.ones(b, m, dtype=torch.bool)
 
 
 def test_both_directions_have_a_say():
     """A column that another row wants more is less probable than by the row alone."""
     pairs = torch.tensor([[[3.0, 3.0], [-9.0, 6.0]]])
     scores = Scores(pairs, torch.full((1, 2), -9.0), torch.full((1, 2), -9.0))
-    p = log_posterior(scores, everything(1, 2, 2)).exp()[0]
+    p = log_posterior(scores, everything(1, 2)).exp()[0]
     assert torch.allclose(p.sum(-1), torch.ones(2), atol=1e-5)
     assert p[0, 0] > 0.75
     assert p[1, 1] > 0.95
@@ -215,11 +215,33 @@ def test_padding_takes_no_part_in_the_posterior():
     generator = torch.Generator().manual_seed(1)
     pairs = 3 * torch.randn(1, 6, 4, generator=generator)
     scores = Scores(pairs, torch.zeros(1, 6), torch.zeros(1, 4))
-    cut = Scores(pairs[:, :4, :3], torch.zeros(1, 4), torch.zeros(1, 3))
-    masks = Masks(torch.arange(6)[None] < 4, torch.arange(4)[None] < 3)
-    whole = log_posterior(scores, masks)[:, :4]
-    kept = torch.cat([whole[..., :3], whole[..., 4:]], dim=2)
-    assert torch.allclose(kept, log_posterior(cut, everything(1, 4, 3)), atol=1e-4)
+    cut = Scores(pairs[:, :4], torch.zeros(1, 4), torch.zeros(1, 4))
+    whole = log_posterior(scores, torch.arange(6)[None] < 4)[:, :4]
+    assert torch.allclose(whole, log_posterior(cut, everything(1, 4)), atol=1e-4)
+
+
+def test_the_posterior_is_the_geometric_mean_of_both_directions():
+    generator = torch.Generator().manual_seed(2)
+    scores = Scores(
+        *(5 * torch.randn(*shape, generator=generator) for shape in ((2, 5, 4), (2, 5), (2, 4)))
+    )
+    rows = torch.cat([scores.pairs, scores.test_alone[..., None]], 2).log_softmax(2)
+    columns = torch.cat([scores.pairs, scores.template_alone[:, None]], 1).log_softmax(1)
+    both = torch.cat([0.5 * (rows[..., :-1] + columns[:, :-1]), rows[..., -1:]], 2)
+    found = log_posterior(scores, everything(2, 5))
+    assert torch.allclose(found, both.log_softmax(2), atol=1e-4)
+    parts = normalised(shifted(scores), everything(2, 5))
+    assert torch.allclose(parts.pairs(), found[..., :-1].exp(), atol=1e-5)
+    assert torch.allclose(parts.none, found[..., -1].exp(), atol=1e-5)
+
+
+def test_scores_far_apart_leave_the_posterior_finite():
+    pairs = torch.tensor([[[300.0, -4000.0], [-4000.0, -4000.0]]])
+    scores = Scores(pairs, torch.full((1, 2), -900.0), torch.full((1, 2), -900.0))
+    p = log_posterior(scores, everything(1, 2))
+    assert bool(p.isfinite().all())
+    assert p[0, 0].argmax() == 0
+    assert p[0, 1].argmax() == 2
 
 
 def bent_pair(noise):
@@ -241,8 +263,8 @@ def refine(template, test, scores, rounds=4):
         test,
         template[0],
         basis=smooth_basis(template[0]),
-        masks=everything(1, 30, 30),
-        settings=Refinement(rounds, start_um=4.0, end_um=1.5, limit_um=1.7, prior=0.2),
+        mask=everything(1, 30),
+        settings=Refinement(rounds, start_um=4.0, end_um=1.5, limit_um=1.4, prior=0.2),
     )
 
 
@@ -256,5 +278,6 @@ def test_refinement_puts_exchanged_neighbours_of_a_bent_worm_right():
 def test_refinement_leaves_two_animals_to_the_network():
     template, test, scores, _ = bent_pair(noise=6.0)
     after = refine(template, test, scores)
-    assert torch.allclose(after.pairs, scores.pairs, atol=0.5)
+    before, refined_p = (log_posterior(own, everything(1, 30)).exp() for own in (scores, after))
+    assert torch.allclose(refined_p, before, atol=0.02)
     assert refine(template, test, scores, rounds=0) is scores

@@ -38,13 +38,13 @@ class FdncConfig(Config):
     refine_start_um: float = Field(
         default=4.0, gt=0, le=50, description="width of the correspondence in the first round"
     )
-    refine_end_um: float = Field(default=1.7, gt=0, le=50, description="width in the last round")
+    refine_end_um: float = Field(default=1.3, gt=0, le=50, description="width in the last round")
     refine_limit_um: float = Field(
-        default=1.4,
+        default=1.38,
         ge=0,
         le=50,
-        description="residual above which the worms count as two animals and keep their scores",
+        description="misfit above which the worms count as two animals and keep their scores",
     )
     refine_prior: float = Field(
-        default=0.15, ge=0, le=1, description="factor of the scores where the bent template fits"
+        default=0.1, ge=0, le=1, description="factor of the scores where the bent template fits"
     )

@@ -11,13 +11,13 @@ import torch
 
 from trackbench.errors import UsageError
 from trackbench.plugins.fdnc.network import Scores
-from trackbench.plugins.fdnc.normalise import Masks, log_posterior
-from trackbench.plugins.fdnc.posenet import agreed_pose
+from trackbench.plugins.fdnc.normalise import log_posterior, normalised, shifted
+from trackbench.plugins.fdnc.posenet import agreed_pose, sure_pose
 from trackbench.plugins.fdnc.refine import Refinement, refined, smooth_basis
 from trackbench.plugins.fdnc.weights import Trained, load_trained
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from trackbench.plugins.fdnc.config import FdncConfig
     from trackbench.plugins.fdnc.network import EncodedTemplate
+    from trackbench.plugins.fdnc.posenet import PoseNet
+
+    PoseSearch = Callable[[PoseNet, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 __all__ = ["BUCKET", "FEWEST_POINTS", "Engine", "Template"]
 
@@ -34,8 +37,7 @@ what a test gives doesn't depend on its batch."""
 
 TESTS_AT_ONCE = 16
 ROLLS = 6
-"""Rolls that are tried where the pose is unsure: in few clouds, each of which costs as much as
-five more."""
+"""Rolls that are tried, head first and tail first, where the pose is unsure."""
 
 LEAST_CERTAINTY = 0.3
 """Mean of the best probabilities below which a pose is not believed."""
@@ -95,7 +97,7 @@ class Engine:
     @torch.inference_mode()
     def encode(self, points: NDArray[np.float32]) -> Template:
         """Encode a template (n, 3), n >= FEWEST_POINTS, in its principal axes (`points`)."""
-        clouds, _ = self._anatomical(_padded([points], len(points), self.device))
+        clouds, _ = self._anatomical(_padded([points], len(points), self.device), agreed_pose)
         encoded = self.trained.network.encode(clouds.zyx_um, clouds.mask)
         return Template(clouds, encoded, smooth_basis(clouds.zyx_um[0]))
 
@@ -115,32 +117,31 @@ class Engine:
                     found[i] = table[: len(tests[i])]
         return [found[i] for i in range(len(tests))]
 
-    def _anatomical(self, clouds: Clouds) -> tuple[Clouds, Tensor]:
-        matrices, sure = agreed_pose(self.trained.poses, clouds.zyx_um, clouds.mask)
+    def _anatomical(self, clouds: Clouds, find: PoseSearch) -> tuple[Clouds, Tensor]:
+        matrices, sure = find(self.trained.poses, clouds.zyx_um, clouds.mask)
         return Clouds(clouds.zyx_um @ matrices, clouds.mask), sure
 
     @torch.inference_mode()
     def _compare(self, template: Template, clouds: Clouds) -> Tensor:
-        tests, sure = self._anatomical(clouds)
+        tests, sure = self._anatomical(clouds, sure_pose)
         scores = self._scores(template, tests)
-        certain = _certainty(template, tests, scores) > LEAST_CERTAINTY * tests.mask.sum(1)
+        certain = _certainty(tests, scores) > LEAST_CERTAINTY * tests.mask.sum(1)
         unsure = torch.nonzero(~(sure & certain)).squeeze(1)
         if len(unsure):
-            tests, scores = self._rolled(template, tests, scores, unsure)
-        masks = _masks(template, tests)
+            tests, scores = self._turned(template, tests, scores, unsure)
         scores = refined(
             scores,
             tests.zyx_um,
             template.clouds.zyx_um[0],
             basis=template.basis,
-            masks=masks,
+            mask=tests.mask,
             settings=self.refinement,
         )
-        return log_posterior(scores, masks)
+        return log_posterior(scores, tests.mask)
 
-    def _scores(self, template: Template, tests: Clouds) -> Scores:
+    def _scores(self, template: Template, tests: Clouds, levels: int | None = None) -> Scores:
         network, count = self.trained.network, len(tests.mask)
-        outputs = network.compare(template.encoded, tests.zyx_um, tests.mask)
+        outputs = network.compare(template.encoded, tests.zyx_um, tests.mask, levels)
         raw = network.score(len(outputs) - 1, template.encoded, outputs[-1])
         heat, none = self.config.temperature, self.config.none_bias
         return Scores(
@@ -149,44 +150,50 @@ class Engine:
             (raw.template_alone.expand(count, -1) + none) / heat,
         )
 
-    def _rolled(
+    def _turned(
         self, template: Template, tests: Clouds, scores: Scores, unsure: Tensor
     ) -> tuple[Clouds, Scores]:
-        """Roll tests of unsure pose about their long axis; keep what matches most surely."""
-        parts = (scores.pairs, scores.test_alone, scores.template_alone)
-        best = [part[unsure] for part in parts]
-        points, mask = tests.zyx_um[unsure], tests.mask[unsure]
-        kept, value = points, _certainty(template, Clouds(points, mask), Scores(*best))
-        for turn in range(1, ROLLS):
-            rolled = Clouds(points @ _roll(turn * 2 * math.pi / ROLLS, self.device), mask)
-            found = self._scores(template, rolled)
-            other = _certainty(template, rolled, found)
-            better = other > value
-            value = torch.maximum(value, other)
-            kept = torch.where(better[:, None, None], rolled.zyx_um, kept)
-            others = (found.pairs, found.test_alone, found.template_alone)
-            best = [
-                torch.where(better.view(-1, *[1] * (new.ndim - 1)), new, old)
-                for new, old in zip(others, best, strict=True)
-            ]
-        replaced = [part.index_copy(0, unsure, new) for part, new in zip(parts, best, strict=True)]
-        return Clouds(tests.zyx_um.index_copy(0, unsure, kept), tests.mask), Scores(*replaced)
+        """Turn tests of unsure pose; keep what matches most surely.
+
+        All turns are looked at by the first level of the network, the best by all of it.
+        """
+        own = Clouds(tests.zyx_um[unsure], tests.mask[unsure])
+        turns = _turns(self.device)
+        points = own.zyx_um @ turns.unsqueeze(1)
+        every = Clouds(points.flatten(0, 1), own.mask.repeat(len(turns), 1))
+        value = _certainty(every, self._scores(template, every, levels=1))
+        best = value.view(len(turns), -1).argmax(0)
+        chosen = Clouds(points[best, torch.arange(len(best))], own.mask)
+        found = self._scores(template, chosen)
+        before = Scores(*(part[unsure] for part in _parts(scores)))
+        better = _certainty(chosen, found) > _certainty(own, before)
+        where, kept = unsure[better], chosen.zyx_um[better]
+        replaced = (
+            part.index_copy(0, where, new[better])
+            for part, new in zip(_parts(scores), _parts(found), strict=True)
+        )
+        return Clouds(tests.zyx_um.index_copy(0, where, kept), tests.mask), Scores(*replaced)
 
 
-def _certainty(template: Template, tests: Clouds, scores: Scores) -> Tensor:
+def _parts(scores: Scores) -> tuple[Tensor, Tensor, Tensor]:
+    return scores.pairs, scores.test_alone, scores.template_alone
+
+
+def _certainty(tests: Clouds, scores: Scores) -> Tensor:
     """Sum of the largest pair probability of every test neuron, (b,)."""
-    p = log_posterior(scores, _masks(template, tests)).exp()[..., :-1].amax(-1)
-    return (p * tests.mask).sum(1)
+    return normalised(shifted(scores), tests.mask).pairs().amax(2).sum(1)
 
 
-def _masks(template: Template, tests: Clouds) -> Masks:
-    return Masks(tests.mask, template.clouds.mask.expand(len(tests.mask), -1))
-
-
-def _roll(angle: float, device: torch.device) -> Tensor:
-    """Rotation (3, 3) about x, for `points @ matrix`."""
-    cosine, sine = math.cos(angle), math.sin(angle)
-    return torch.tensor([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]], device=device)
+def _turns(device: torch.device) -> Tensor:
+    """Rotations (2 * ROLLS, 3, 3) about x, head first and tail first, for `points @ matrix`."""
+    angles = torch.arange(ROLLS, device=device) * (2 * math.pi / ROLLS)
+    cosine, sine = angles.cos(), angles.sin()
+    rolls = torch.zeros(ROLLS, 3, 3, device=device)
+    rolls[:, 0, 0] = rolls[:, 1, 1] = cosine
+    rolls[:, 0, 1], rolls[:, 1, 0] = sine, -sine
+    rolls[:, 2, 2] = 1.0
+    tail_first = torch.tensor([1.0, -1.0, -1.0], device=device)
+    return torch.cat([rolls, rolls * tail_first])
 
 
 def _padded(clouds: Sequence[NDArray[np.float32]], width: int, device: torch.device) -> Clouds:

@@ -113,9 +113,22 @@ class MatchingNetwork(nn.Module):
         return EncodedTemplate(tuple(memories), tuple(outputs), mask)
 
     def compare(
-        self, template: EncodedTemplate, zyx_um: Tensor, mask: Tensor
+        self,
+        template: EncodedTemplate,
+        zyx_um: Tensor,
+        mask: Tensor,
+        levels: int | None = None,
     ) -> tuple[Tensor, ...]:
         """Tokens of tests (b, m, 3) that look at their templates; rows of a group are adjacent.
+
+        Parameters
+        ----------
+        template : EncodedTemplate
+        zyx_um : Tensor, (b, m, 3)
+            Anatomical frame, µm, float32.
+        mask : Tensor of bool, (b, m)
+        levels : int, optional
+            How many scored levels are computed; all by default.
 
         Returns
         -------
@@ -130,6 +143,8 @@ class MatchingNetwork(nn.Module):
             tokens = block(tokens, turns, there, memory)
             if depth in self._scored:
                 outputs.append(tokens)
+            if len(outputs) == levels:
+                break
         return tuple(outputs)
 
     def score(self, level: int, template: EncodedTemplate, tests: Tensor) -> Scores:

@@ -1,9 +1,9 @@
-"""Scores to log-probabilities, by the agreement of both directions."""
+"""Scores to probabilities, by the agreement of both directions."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 import torch
 
@@ -12,35 +12,91 @@ if TYPE_CHECKING:
 
     from trackbench.plugins.fdnc.network import Scores
 
-__all__ = ["Masks", "log_posterior"]
+__all__ = ["Normalised", "log_posterior", "normalised", "shifted"]
 
-MASKED = -1e4
+LEAST_SCORE: Final = -80.0
+"""Of having no partner, below the largest score: so no sum of exponentials is 0 in float32."""
+
+LEAST_LOG: Final = -1e4
 
 
 @dataclass(frozen=True, eq=False)
-class Masks:
-    """Which rows (b, m) and columns (b, n) are points, not padding."""
+class Normalised:
+    """Probabilities of pairs as a product that need not be formed.
 
+    The probability of test neuron i and template neuron j is
+    `rows[i] * exponential[i, j] * columns[j]`; 0 where the test is padded.
+
+    Parameters
+    ----------
+    exponential : Tensor, (b, m, n)
+        Of the pairs' scores.
+    rows, columns : Tensor, (b, m) and (b, n)
+    none : Tensor, (b, m)
+        Probability of having no partner.
+    """
+
+    exponential: Tensor
     rows: Tensor
     columns: Tensor
+    none: Tensor
+
+    def pairs(self) -> Tensor:
+        """Form the probabilities (b, m, n)."""
+        return self.exponential * self.rows.unsqueeze(2) * self.columns.unsqueeze(1)
 
 
-def log_posterior(scores: Scores, masks: Masks) -> Tensor:
-    """Log-probabilities (b, m, n + 1), rows normalised, last column "no partner".
+def shifted(scores: Scores) -> Scores:
+    """Move all scores of a test by one number, so that the largest is 0: changes no probability."""
+    parts = (scores.pairs.flatten(1), scores.test_alone, scores.template_alone)
+    top = torch.stack([part.amax(1) for part in parts]).amax(0).unsqueeze(1)
+    return replace(
+        scores,
+        pairs=scores.pairs - top.unsqueeze(2),
+        test_alone=scores.test_alone - top,
+        template_alone=scores.template_alone - top,
+    )
+
+
+def normalised(scores: Scores, mask: Tensor) -> Normalised:
+    """Normalise scores that are `shifted`.
 
     A pair gets the geometric mean of its probabilities by row and by column: each direction
-    knows of competitors that the other doesn't.
+    knows of competitors that the other doesn't. Rows, with "no partner", are then normalised.
 
     Parameters
     ----------
     scores : Scores
-    masks : Masks
+    mask : Tensor of bool, (b, m)
+        False where the test is padded.
     """
-    columns = torch.where(masks.columns, 0.0, MASKED).unsqueeze(1)
-    rows = torch.where(masks.rows, 0.0, MASKED).unsqueeze(2)
-    alone = scores.test_alone.unsqueeze(2)
-    by_row = torch.cat([scores.pairs + columns, alone], dim=2).log_softmax(2)
-    others = scores.template_alone.unsqueeze(1)
-    by_column = torch.cat([scores.pairs + rows, others], dim=1).log_softmax(1)
-    pairs = 0.5 * (by_row[..., :-1] + by_column[:, :-1]) + columns
-    return torch.cat([pairs, by_row[..., -1:]], dim=2).log_softmax(2)
+    exponential = scores.pairs.exp()
+    there = mask.to(exponential.dtype)
+    alone = scores.test_alone.clamp_min(LEAST_SCORE).exp()
+    others = scores.template_alone.clamp_min(LEAST_SCORE).exp()
+    by_row = exponential.sum(2) + alone
+    columns = ((there.unsqueeze(1) @ exponential).squeeze(1) + others).rsqrt()
+    pairs = (exponential @ columns.unsqueeze(2)).squeeze(2) * by_row.rsqrt()
+    none = alone / by_row
+    rows = there * by_row.rsqrt() / (pairs + none)
+    return Normalised(exponential, rows, columns, none / (pairs + none))
+
+
+def log_posterior(scores: Scores, mask: Tensor) -> Tensor:
+    """Log-probabilities (b, m, n + 1), rows normalised, last column "no partner".
+
+    See `normalised`. Padded rows have no meaning.
+
+    Parameters
+    ----------
+    scores : Scores
+    mask : Tensor of bool, (b, m)
+        False where the test is padded.
+    """
+    own = shifted(scores)
+    found = normalised(own, mask)
+    rows, columns, none = (
+        part.log().clamp_min(LEAST_LOG) for part in (found.rows, found.columns, found.none)
+    )
+    pairs = own.pairs.clamp_min(LEAST_LOG) + rows.unsqueeze(2) + columns.unsqueeze(1)
+    return torch.cat([pairs, none.unsqueeze(2)], dim=2)

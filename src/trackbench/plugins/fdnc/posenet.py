@@ -20,6 +20,10 @@ PROPER_SIGNS = ((1.0, 1.0, 1.0), (-1.0, 1.0, -1.0), (-1.0, -1.0, 1.0), (1.0, -1.
 AGREEMENT_COSINE = 0.87
 """Of 30 degrees."""
 
+SURE = 0.85
+"""Probability of the best class and its two neighbours on either side, from which one look at a
+cloud is enough."""
+
 
 @dataclass(frozen=True, eq=False)
 class PoseGuess:
@@ -142,6 +146,26 @@ def best_pose(guess: PoseGuess) -> Tensor:
 
 def _three(centre: Tensor) -> Tensor:
     return torch.stack([centre.roll(1), centre, centre.roll(-1)])[:, None, None, :]
+
+
+def sure_pose(network: PoseNet, zyx_um: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Give the pose that the network is sure of; where it isn't, see `agreed_pose`.
+
+    Parameters and returns are those of `agreed_pose`; a pose found at one look counts as sure.
+    """
+    guess = network(zyx_um, mask)
+    pose, sure = best_pose(guess), _certainty(guess) > SURE
+    unsure = torch.nonzero(~sure).squeeze(1)
+    if len(unsure):
+        other, agreed = agreed_pose(network, zyx_um[unsure], mask[unsure])
+        pose, sure = pose.index_copy(0, unsure, other), sure.index_copy(0, unsure, agreed)
+    return pose, sure
+
+
+def _certainty(guess: PoseGuess) -> Tensor:
+    probability = guess.logits.flatten(1).softmax(-1).view_as(guess.logits)
+    five = sum(probability.roll(shift, -1) for shift in range(-2, 3))
+    return torch.as_tensor(five).flatten(1).amax(-1)
 
 
 def agreed_pose(network: PoseNet, zyx_um: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

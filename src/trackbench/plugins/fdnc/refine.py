@@ -2,9 +2,10 @@
 
 Expectation and maximisation in turn, as in coherent point drift (Myronenko and Song 2010), but
 started from the network's correspondence instead of a search: a few rounds are enough. Views
-of one animal are nearly the same worm, bent; where the bent template passes close to the
-network's own matches, position decides. Two animals differ neuron by neuron, and the network
-knows more of that than a smooth map does; there the scores stay as they are.
+of one animal are nearly the same worm, bent; where the bent template passes close to the test
+and agrees with the network's own matches, position decides. Two animals differ neuron by
+neuron, and the network knows more of that than a smooth map does; there the scores stay as
+they are.
 """
 
 from __future__ import annotations
@@ -15,26 +16,34 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from trackbench.plugins.fdnc.network import Scores
-from trackbench.plugins.fdnc.normalise import Masks, log_posterior
+from trackbench.plugins.fdnc.normalise import normalised, shifted
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from trackbench.plugins.fdnc.normalise import Normalised
 
 __all__ = ["Refinement", "refined", "smooth_basis"]
 
 SCALES_UM: Final = ((30.0, 5.0), (15.0, 1.5))
 """Distance over which neurons move together, and the standard deviation of that movement."""
 
-MODES: Final = 32
+MODES: Final = 24
 LINEAR: Final = 0.3
 SHIFT_UM: Final = 10.0
 """Prior standard deviations of a linear map's coefficients and of a shift."""
 
-GATE_UM: Final = 0.08
-MEDIAN_DISTANCE: Final = 1.538
-SHARPER: Final = 1.3
+GAIN, FINAL_GAIN = 3.0, 4.5
+"""Log-likelihood of a residual of 0 against that of a neuron anywhere, while the template is
+being bent and at the end."""
+
+DISAGREEMENT_UM: Final = 1.0
+"""What a residual grows by if the bent template agrees with none of the network's matches."""
+
+GATE_UM: Final = 0.03
 LEAST_UM: Final = 0.7
-"""The last width is the residual times a factor, between this and the configured width."""
+SHARPER: Final = 1.2
+"""The last width is the residual times a factor, between LEAST_UM and the configured width."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,8 @@ class Refinement:
     start_um, end_um : float
         Width of the correspondence in the first round and in the last.
     limit_um : float
-        Residual of the network's matches above which the two clouds count as two animals.
+        Misfit above which the two clouds count as two animals: the residual an axis, plus
+        DISAGREEMENT_UM times the share of the network's matches that the bend disagrees with.
     prior : float
         Factor of the network's scores where the bent template fits.
     """
@@ -80,7 +90,7 @@ def refined(
     template_um: Tensor,
     *,
     basis: Tensor,
-    masks: Masks,
+    mask: Tensor,
     settings: Refinement,
 ) -> Scores:
     """Join the scores and the residuals to the bent template.
@@ -93,37 +103,29 @@ def refined(
         In the anatomical frame.
     basis : Tensor, (n, k)
         From `smooth_basis`.
-    masks : Masks
+    mask : Tensor of bool, (b, m)
+        False where a test is padded.
     settings : Refinement
     """
     if not settings.rounds:
         return scores
-    first = probabilities = _pair_probabilities(scores, masks)
-    squared, error = torch.zeros_like(first), torch.zeros_like(first[:, 0, 0])
+    own = shifted(scores)
+    first = found = normalised(own, mask)
+    bent = template_um
     for turn in range(1, settings.rounds + 1):
         width = _width(settings, turn)
-        bent = _bend(probabilities, tests_um, template_um, basis, width)
-        squared = torch.cdist(tests_um, bent).square()
-        error = _error(first, squared)
-        if turn < settings.rounds:
-            share = torch.full_like(error, 1 - (1 - settings.prior) * turn / settings.rounds)
-            widths = torch.full_like(error, width)
-            joined = _joined(scores, squared, widths, share, torch.ones_like(share))
-            probabilities = _pair_probabilities(joined, masks)
-    fits = torch.sigmoid((settings.limit_um - error) / GATE_UM)
-    widths = (SHARPER * error).clamp(LEAST_UM, settings.end_um)
-    return _joined(scores, squared, widths, 1 - (1 - settings.prior) * fits, fits)
-
-
-def _error(first: Tensor, squared: Tensor) -> Tensor:
-    """Residual an axis, in µm, of the network's own best matches, by their median; (b,).
-
-    The median distance of a normal distribution in three dimensions is 1.538 times the standard
-    deviation of an axis. Padded rows have no probability and are left out.
-    """
-    sure, partner = first.max(-1, keepdim=True)
-    distance = torch.where(sure > 0, squared.gather(2, partner), torch.nan).sqrt()
-    return distance.squeeze(2).nanmedian(1).values / MEDIAN_DISTANCE
+        bent = _bend(found, tests_um, template_um, basis, width)
+        trust = 1 - (1 - settings.prior) * turn / settings.rounds
+        each = torch.ones_like(own.pairs[:, 0, 0])
+        mixture = _Mixture(trust * each, GAIN * each, width * each)
+        found = normalised(mixture.joined(own, tests_um, bent), mask)
+    residual = _residual(found, tests_um, bent)
+    misfit = residual + DISAGREEMENT_UM * _disagreement(first, found, mask)
+    fits = torch.sigmoid((settings.limit_um - misfit) / GATE_UM)
+    widths = (SHARPER * residual).clamp(LEAST_UM, settings.end_um)
+    share = 1 - (1 - settings.prior) * fits
+    mixture = _Mixture(share, FINAL_GAIN * fits, widths / fits.sqrt())
+    return mixture.joined(own, tests_um, bent)
 
 
 def _width(settings: Refinement, turn: int) -> float:
@@ -132,28 +134,60 @@ def _width(settings: Refinement, turn: int) -> float:
     return float(settings.start_um * (settings.end_um / settings.start_um) ** progress)
 
 
-def _pair_probabilities(scores: Scores, masks: Masks) -> Tensor:
-    return log_posterior(scores, masks).exp()[..., :-1] * masks.rows.unsqueeze(2)
+@dataclass(frozen=True, eq=False)
+class _Mixture:
+    """Share of the network's scores, plus gain - d^2 / (2 width^2) for a residual d; all (b,)."""
+
+    share: Tensor
+    gain: Tensor
+    widths: Tensor
+
+    def joined(self, scores: Scores, tests_um: Tensor, bent: Tensor) -> Scores:
+        """Join; the squared distances are a product of five columns, added in one pass."""
+        share = self.share.unsqueeze(1)
+        scale = (0.5 / self.widths.square())[:, None, None]
+        ours = self.gain[:, None, None] - scale * tests_um.square().sum(2, keepdim=True)
+        theirs = -scale * bent.square().sum(2, keepdim=True)
+        left = torch.cat([2 * scale * tests_um, ours, torch.ones_like(ours)], dim=2)
+        right = torch.cat([bent, torch.ones_like(theirs), theirs], dim=2)
+        return Scores(
+            torch.baddbmm(share.unsqueeze(2) * scores.pairs, left, right.mT),
+            share * scores.test_alone,
+            share * scores.template_alone,
+        )
+
+
+def _partners(found: Normalised, tests_um: Tensor) -> tuple[Tensor, Tensor]:
+    """Probability of each template neuron to have a partner (b, n), times its mean place."""
+    points = torch.cat([tests_um, torch.ones_like(tests_um[..., :1])], dim=2)
+    sums = found.exponential.mT @ (found.rows.unsqueeze(2) * points)
+    sums = found.columns.unsqueeze(2) * sums
+    return sums[..., 3], sums[..., :3]
 
 
 def _bend(
-    probabilities: Tensor, tests_um: Tensor, template_um: Tensor, basis: Tensor, width: float
+    found: Normalised, tests_um: Tensor, template_um: Tensor, basis: Tensor, width: float
 ) -> Tensor:
     """Move the template (n, 3) onto its expected partners, (b, n, 3)."""
-    mass = probabilities.sum(1)
-    goal = (probabilities.mT @ tests_um) / mass.clamp_min(1e-6).unsqueeze(2)
+    mass, place = _partners(found, tests_um)
     weighted = basis.T * (mass / width**2).unsqueeze(1)
+    pull = basis.T @ ((place - mass.unsqueeze(2) * template_um) / width**2)
     identity = torch.eye(basis.shape[1], device=basis.device)
-    weights = torch.linalg.solve(weighted @ basis + identity, weighted @ (goal - template_um))
-    result: Tensor = template_um + basis @ weights
+    factor, _ = torch.linalg.cholesky_ex(weighted @ basis + identity)
+    result: Tensor = template_um + basis @ torch.cholesky_solve(pull, factor)
     return result
 
 
-def _joined(scores: Scores, squared: Tensor, widths: Tensor, share: Tensor, fits: Tensor) -> Scores:
-    """Share of the network's scores, plus the log-likelihood of the residuals where they fit."""
-    gain = 1.5 - 0.5 * squared / widths.square()[:, None, None]
-    return Scores(
-        share[:, None, None] * scores.pairs + fits[:, None, None] * gain,
-        share[:, None] * scores.test_alone,
-        share[:, None] * scores.template_alone,
-    )
+def _residual(found: Normalised, tests_um: Tensor, bent: Tensor) -> Tensor:
+    """Root mean square distance an axis of the expected pairs, in µm, (b,)."""
+    mass, place = _partners(found, tests_um)
+    ours = found.rows * (found.exponential @ found.columns.unsqueeze(2)).squeeze(2)
+    squares = (ours * tests_um.square().sum(2)).sum(1) + (mass * bent.square().sum(2)).sum(1)
+    distances = squares - 2 * (place * bent).sum((1, 2))
+    return (distances / (3 * mass.sum(1).clamp_min(1e-6))).clamp_min(0).sqrt()
+
+
+def _disagreement(first: Normalised, found: Normalised, mask: Tensor) -> Tensor:
+    """Share of the test neurons whose best partner isn't what it was at first, (b,)."""
+    best = [(w.exponential * w.columns.unsqueeze(1)).argmax(2) for w in (first, found)]
+    return ((best[0] != best[1]) & mask).sum(1) / mask.sum(1)
