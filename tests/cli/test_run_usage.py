@@ -18,6 +18,8 @@ WRONG = {
     "range": (["--matchers", "counted[sleep_s=-1]"], "sleep_s is float >= 0"),
     "syntax": (["--matchers", "counted[sleep_s]"], "write field=value"),
     "oracle": (["--dataset", "semi-synthetic", "--oracle"], "semi-synthetic"),
+    "scheduler": (["--scheduler", "tcp://host:1"], "add --executor dask"),
+    "executor": (["--executor", "dask", "--jobs", "0"], "leave it out"),
     "summary": (["--summary", "no/such/folder/table.json"], "make the folder"),
 }
 
