@@ -26,6 +26,7 @@ from trackbench.core.combinations import named_combinations
 from trackbench.core.evidence import add, label
 from trackbench.core.registry import load_registry
 from trackbench.core.spec import parse_specs
+from trackbench.datasets.locate import find
 from trackbench.datasets.neuropal import NeuroPAL
 from trackbench.datasets.readers.ganglia import ganglion_of, known_ganglia
 
@@ -234,9 +235,10 @@ def main() -> None:
     parser.add_argument("--matcher", default="fdnc")
     parser.add_argument("--out", type=Path, default=PAGE)
     options = parser.parse_args()
+    data_dir = find("wormnd", options.data_dir)
     lines = head(options.matcher)
     for protocol in STEPS:
-        lines += section(protocol, options.data_dir, options.matcher)
+        lines += section(protocol, data_dir, options.matcher)
     options.out.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     click.echo(f"wrote {options.out}")
 
