@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from trackbench.benchmarks.plan import Job, Plan
     from trackbench.benchmarks.record import CellRecord
 
-__all__ = ["shown_count", "shown_download", "shown_progress"]
+__all__ = ["shown_count", "shown_download", "shown_progress", "shown_steps"]
 
 
 @contextmanager
@@ -79,3 +79,17 @@ def shown_count(what: str, total: int) -> Iterator[Callable[[int], None]]:
     ) as bars:
         task = bars.add_task(what, total=total)
         yield lambda count: bars.advance(task, count)
+
+
+@contextmanager
+def shown_steps(total: int) -> Iterator[Callable[[int, float], None]]:
+    """Show the steps of a training and its last loss."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal
+    ) as bars:
+        task = bars.add_task("steps", total=total)
+        yield lambda done, loss: bars.update(
+            task, completed=done, description=f"steps, loss {loss:.2f}"
+        )

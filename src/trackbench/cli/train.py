@@ -16,6 +16,7 @@ __all__ = ["DATA_DIR", "OUT_FILE", "command", "data_root"]
 SUBCOMMANDS: Final = {
     "fdnc": "train_fdnc",
     "identity": "train_identity",
+    "tacnn": "train_tacnn",
 }
 """Modules of this package with trainings that take long, imported when they are asked for."""
 

@@ -108,6 +108,27 @@ class Hdf5Recording(Recording):
             animal=self.id,
         )
 
+    def labels(self, t: int) -> NDArray[np.integer[Any]] | None:
+        """Read ``{t}/mask``, whose axes are those of the image."""
+        frame = f"{self.header.numbers[t]}/frame"
+        name = f"{self.header.numbers[t]}/mask"
+        mask = self._file.get(name)
+        if not isinstance(mask, h5py.Dataset) or frame not in self._file:
+            return None
+        axes = self._axes.replace("c", "")
+        shape = self._file[frame].shape
+        wanted = tuple(n for n, axis in zip(shape, self._axes, strict=True) if axis != "c")
+        if mask.shape != wanted or mask.dtype.kind not in "biu":
+            raise InputError(
+                f"{self.header.path}: {name}: {mask.dtype} of shape {mask.shape}",
+                f"a mask holds whole numbers in the shape of its image, {wanted}",
+            )
+        try:
+            labels: NDArray[np.integer[Any]] = to_czyx(mask[()], axes)[0]
+        except (OSError, RuntimeError) as error:
+            raise InputError(f"{self.header.path}: {name}: {_line(error)}", DAMAGED) from None
+        return labels
+
     def calcium(self) -> tuple[tuple[str, ...], NDArray[np.float64]] | None:
         """Read ``truth/calcium``."""
         stored = self._file.get("truth/calcium")

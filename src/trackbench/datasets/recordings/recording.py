@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -120,6 +120,16 @@ class Recording:
         ------
         InputError
             Points that can't be read.
+        """
+        return None
+
+    def labels(self, t: int) -> NDArray[np.integer[Any]] | None:
+        """Read the label mask (z, y, x) of volume t, 0 = background; None where there is none.
+
+        Raises
+        ------
+        InputError
+            A mask that can't be read or of another shape than the image.
         """
         return None
 

@@ -1,0 +1,24 @@
+"""Parameters of the segmenter."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - pydantic resolves it when the class is made
+from typing import Literal
+
+from pydantic import Field
+
+from trackbench.core.plugin import Config
+
+__all__ = ["TacnnConfig"]
+
+
+class TacnnConfig(Config):
+    """Parameters of `tacnn`."""
+
+    weights: Path | None = Field(
+        default=None, description="a file that trackbench train tacnn wrote of this recording"
+    )
+    device: Literal["cpu", "cuda"] = Field(default="cpu", description="where to compute")
+    fewest_voxels: int = Field(
+        default=3, ge=1, le=10_000, description="smaller pieces of a class are no neuron"
+    )

@@ -1,0 +1,71 @@
+"""Frames that a person labelled, as the network learns them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from trackbench.plugins.tacnn.augment import Sample
+from trackbench.plugins.tacnn.frames import paint, place_labels
+from trackbench.plugins.tacnn.targeted import Landmarks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from trackbench.plugins.tacnn.frames import Frame
+
+__all__ = ["LabelledFrame", "from_masks", "from_points", "mean_places"]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledFrame:
+    """A frame with its labels: as voxels to learn, as landmarks to deform by."""
+
+    sample: Sample
+    landmarks: Landmarks
+
+
+def from_points(
+    frame: Frame, zyx_um: NDArray[Any], classes: NDArray[np.intp], radius: float
+) -> LabelledFrame:
+    """Label a frame by points: each paints the voxels around it.
+
+    Parameters
+    ----------
+    frame : Frame
+    zyx_um : (n, 3) array
+    classes : (n,) array of int
+        From 1.
+    radius : float
+        In voxels of the volume.
+    """
+    labels = paint(frame, zyx_um, classes, radius)
+    return _labelled(frame, labels, Landmarks(classes, frame.to_voxels(zyx_um)))
+
+
+def from_masks(frame: Frame, labels: NDArray[Any], reduce: tuple[int, int, int]) -> LabelledFrame:
+    """Label a frame by a volume (z, y, x) of classes, 0 = background."""
+    placed = place_labels(frame, labels, reduce)
+    classes = np.unique(placed[placed > 0]).astype(np.intp)
+    voxels = np.array([np.argwhere(placed == number).mean(axis=0) for number in classes])
+    return _labelled(frame, placed, Landmarks(classes, voxels.reshape(-1, 3)))
+
+
+def mean_places(frames: Sequence[LabelledFrame], classes: int) -> NDArray[np.float64]:
+    """Mean place on the canvas (classes - 1, 3), in voxels, of every neuron."""
+    total, count = np.zeros((classes, 3)), np.zeros(classes)
+    for frame in frames:
+        np.add.at(total, frame.landmarks.classes, frame.landmarks.voxels)
+        np.add.at(count, frame.landmarks.classes, 1)
+    places: NDArray[np.float64] = total[1:] / np.maximum(count[1:], 1)[:, None]
+    return places
+
+
+def _labelled(frame: Frame, labels: NDArray[Any], landmarks: Landmarks) -> LabelledFrame:
+    sample = Sample(torch.from_numpy(frame.image), torch.from_numpy(labels), frame.voxel_um)
+    return LabelledFrame(sample, landmarks)
