@@ -7,6 +7,7 @@ import pytest
 from trackbench.core.alignment import align
 from trackbench.core.atlas import NamedPoints
 from trackbench.core.atlas_scorer import Scorer
+from trackbench.core.evidence import label
 from trackbench.core.keys import animal_key
 from trackbench.core.pipeline import fit_labelers, label_test
 from trackbench.core.statistical_atlas import StatisticalAtlas, fit_atlas, fit_published
@@ -123,6 +124,19 @@ def test_the_published_variant_is_the_mahalanobis_distance_to_the_references():
         0.5 * distance - 0.5 * mahalanobis(atlas, test, 0, 4), rel=1e-3
     )
     assert [table.names[j] for j in table.log_p.argmax(axis=1)] == list(names[::-1])
+
+
+def test_the_published_variant_names_worms_that_are_far_off():
+    rng = np.random.default_rng(1)
+    names = ("A", "B", "C", "D", "E")
+    mean = np.arange(5.0)[:, None] * [0.0, 0.0, 20.0]
+    references = [
+        PointCloud(mean + 0.3 * rng.normal(size=(5, 3)), rng.normal(size=(5, 3)), names)
+        for _ in range(12)
+    ]
+    test = PointCloud(mean + [15.0, 0.0, 0.0], np.zeros((5, 3)))
+    labeler = AtlasLabeler(AtlasConfig(variant="statatlas"))
+    assert label(labeler.evidence(labeler.fit(references), test, ())).names == names
 
 
 def mahalanobis(atlas, test, row, name):

@@ -33,8 +33,8 @@ VERSION: Final = 1
 FEWEST_POINTS: Final = 4
 """Fewer neurons have no pose: nothing is said of them."""
 
-NEVER: Final = -60.0
-"""Log-score of "none" in the published variant, which knows no such thing."""
+HARDLY: Final = 20.0
+"""How far "none" is below the best name in the published variant, which knows no such thing."""
 
 
 class AtlasLabeler(Labeler[AtlasConfig]):
@@ -82,7 +82,8 @@ class AtlasLabeler(Labeler[AtlasConfig]):
             distance = distance + Gaussians.of(atlas.color, atlas.color_cov).mahalanobis(
                 test.color[:, :CHANNELS]
             )
-        return np.hstack([-0.5 * distance, np.full((len(test), 1), NEVER)])
+        scores = -0.5 * distance
+        return np.hstack([scores, scores.max(axis=1, keepdims=True) - HARDLY])
 
     def _weights(self) -> Weights:
         return _load(self.config.weights or SHIPPED)
