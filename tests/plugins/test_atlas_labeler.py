@@ -134,7 +134,7 @@ def test_the_published_variant_names_worms_that_are_far_off():
         PointCloud(mean + 0.3 * rng.normal(size=(5, 3)), rng.normal(size=(5, 3)), names)
         for _ in range(12)
     ]
-    test = PointCloud(mean + [15.0, 0.0, 0.0], np.zeros((5, 3)))
+    test = PointCloud(mean + np.array([15.0, 0.0, 0.0]), np.zeros((5, 3)))
     labeler = AtlasLabeler(AtlasConfig(variant="statatlas"))
     assert label(labeler.evidence(labeler.fit(references), test, ())).names == names
 
