@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Course", "Target"]
 
-Target = tuple["NDArray[np.float32]", int]
-"""An unlabelled image (c, z, y, x) and which labelled frame is its parent."""
+Target = tuple["NDArray[np.float32]", tuple[int, ...]]
+"""An unlabelled image (c, z, y, x) and which labelled frames could be its parent."""
 
 
 class Course:
@@ -94,10 +94,9 @@ class Course:
 
     def _synthesise(self, network: TacnnNetwork) -> list[Sample]:
         made = []
-        for image, parent in self.targets:
+        for image, parents in self.targets:
             sample = deform_towards(
-                self.labelled[parent].sample,
-                self.labelled[parent].landmarks,
+                [(self.labelled[k].sample, self.labelled[k].landmarks) for k in parents],
                 image,
                 predict(network, image),
                 share=self.config.share,

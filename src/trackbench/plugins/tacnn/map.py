@@ -27,15 +27,15 @@ class Map:
         Index of each in the recording.
     labelled, targets : tuple of int
         Indices in the recording.
-    parents : tuple of int
-        The labelled frame that is deformed towards each target.
+    parents : tuple of tuples of int
+        Labelled frames that could be deformed towards each target, the nearest first.
     """
 
     places: NDArray[np.floating[Any]]
     frames: tuple[int, ...]
     labelled: tuple[int, ...]
     targets: tuple[int, ...]
-    parents: tuple[int, ...]
+    parents: tuple[tuple[int, ...], ...]
 
 
 def draw_map(chart: Map, picture: Path) -> None:
@@ -53,10 +53,10 @@ def draw_map(chart: Map, picture: Path) -> None:
     greys = ListedColormap(colormaps["Greys"](np.linspace(0.25, 1.0, 256)))
     points = axes.scatter(plane[:, 0], plane[:, 1], c=chart.frames, s=9, cmap=greys)
     figure.colorbar(points, label="frame", shrink=0.6)
-    for target, parent in zip(chart.targets, chart.parents, strict=True):
+    for target, (parent, *_) in zip(chart.targets, chart.parents, strict=True):
         axes.plot(*zip(at[target], at[parent], strict=True), color="tab:blue", lw=0.6, zorder=1)
     groups = (
-        (chart.targets, "o", "tab:blue", "target, with a line to its parent"),
+        (chart.targets, "o", "tab:blue", "target, with a line to the nearest parent"),
         (chart.labelled, "s", "tab:red", "labelled"),
     )
     for frames, marker, color, label in groups:

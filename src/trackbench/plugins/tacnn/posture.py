@@ -22,6 +22,8 @@ __all__ = ["choose_targets", "nearest_labelled", "posture_space", "silhouette"]
 
 BLOCK: Final = 4
 COMPONENTS: Final = 8
+CANDIDATES: Final = 3
+"""So many of the nearest labelled frames are tried as a target's parent."""
 
 
 def silhouette(image: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -67,7 +69,9 @@ def choose_targets(places: FloatArray, labelled: Sequence[int], count: int) -> l
     return chosen
 
 
-def nearest_labelled(places: FloatArray, labelled: Sequence[int], frame: int) -> int:
-    """Give the labelled frame that is nearest to `frame` in posture space."""
+def nearest_labelled(
+    places: FloatArray, labelled: Sequence[int], frame: int, count: int = CANDIDATES
+) -> tuple[int, ...]:
+    """Give the labelled frames that are nearest to `frame` in posture space, nearest first."""
     distance = cdist(places[[frame]], places[list(labelled)])[0]
-    return labelled[int(distance.argmin())]
+    return tuple(labelled[int(k)] for k in distance.argsort(kind="stable")[:count])

@@ -18,9 +18,12 @@ from trackbench.plugins.tacnn.augment import Sample
 from trackbench.plugins.tacnn.decode import find_neurons, find_peaks
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from trackbench.core.deformation import Deformation
+    from trackbench.plugins.tacnn.decode import Found
 
 __all__ = ["Landmarks", "deform_towards"]
 
@@ -47,8 +50,7 @@ class Landmarks:
 
 
 def deform_towards(
-    parent: Sample,
-    landmarks: Landmarks,
+    parents: Sequence[tuple[Sample, Landmarks]],
     image: NDArray[np.float32],
     probability: NDArray[np.float32],
     *,
@@ -56,16 +58,14 @@ def deform_towards(
 ) -> Sample | None:
     """Deform a labelled frame towards a target.
 
-    Two deformations are estimated: one takes the network's neurons at their word, the other
-    trusts the bright spots for places and the network for a guess of who they are. The one that
-    makes the labelled image more like the target's is taken.
+    Two deformations of each parent are estimated: one takes the network's neurons at their word,
+    the other trusts the bright spots for places and the network for a guess of who they are. The
+    one that makes a labelled image most like the target's is taken.
 
     Parameters
     ----------
-    parent : Sample
-        A frame as it was labelled.
-    landmarks : Landmarks
-        Its neurons.
+    parents : sequence of (Sample, Landmarks)
+        Frames as they were labelled, and their neurons.
     image : (c, z, y, x) array
         The target.
     probability : (z, y, x, classes) array
@@ -76,25 +76,40 @@ def deform_towards(
     Returns
     -------
     Sample or None
-        None where fewer than five neurons are common.
+        None where fewer than five neurons are common with every parent.
     """
     found = find_neurons(probability, image[0])
+    spots = find_peaks(probability, image[0])
+    candidates = [
+        (parent, deformation)
+        for parent, landmarks in parents
+        for deformation in _deformations(landmarks, parent.voxel_um, found, spots)
+    ]
+    if not candidates:
+        return None
+    parent, best = max(candidates, key=lambda pair: _likeness(pair[0], image, pair[1]))
+    return Sample(parent.image, parent.labels, parent.voxel_um, part_way(best, share))
+
+
+def _deformations(
+    landmarks: Landmarks,
+    voxel_um: NDArray[Any],
+    found: Found,
+    spots: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> list[Deformation]:
+    """Estimate how places of a target go to places of a labelled frame."""
     classes, own, others = np.intersect1d(landmarks.classes, found.classes, return_indices=True)
     if len(classes) < FEWEST_COMMON:
-        return None
-    places = landmarks.voxels * parent.voxel_um
-    literal = fit_in_plane(
-        found.voxels[others] * parent.voxel_um, places[own], found.confidence[others]
-    )
-    peaks, guesses = find_peaks(probability, image[0])
-    candidates: list[Deformation] = [literal]
-    if len(peaks) >= FEWEST_COMMON:
-        named = guesses[:, landmarks.classes]
-        none = 1 - named.sum(axis=1, keepdims=True)
-        prior = np.log(np.maximum(np.hstack([named, none]), LEAST_PROBABILITY))
-        candidates.append(fit_soft(peaks * parent.voxel_um, prior, places, literal))
-    best = max(candidates, key=lambda item: _likeness(parent, image, item))
-    return Sample(parent.image, parent.labels, parent.voxel_um, part_way(best, share))
+        return []
+    places = landmarks.voxels * voxel_um
+    literal = fit_in_plane(found.voxels[others] * voxel_um, places[own], found.confidence[others])
+    peaks, guesses = spots
+    if len(peaks) < FEWEST_COMMON:
+        return [literal]
+    named = guesses[:, landmarks.classes]
+    none = 1 - named.sum(axis=1, keepdims=True)
+    prior = np.log(np.maximum(np.hstack([named, none]), LEAST_PROBABILITY))
+    return [literal, fit_soft(peaks * voxel_um, prior, places, literal)]
 
 
 def _likeness(parent: Sample, image: NDArray[np.float32], deformation: Deformation) -> float:

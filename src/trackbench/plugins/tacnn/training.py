@@ -105,7 +105,7 @@ def train(
     chart = _chart(recording, lesson.canvas, sorted(labels), targets if config.targeted else 0)
     draw_map(chart, out / "postures.png")
     images = [_frame(recording, t, lesson.canvas).image for t in chart.targets]
-    parents = [sorted(labels).index(parent) for parent in chart.parents]
+    parents = [tuple(sorted(labels).index(t) for t in nearest) for nearest in chart.parents]
     pairs = list(zip(images, parents, strict=True))
     course = Course(config, lesson.frames, len(lesson.names) + 1, pairs, device)
     run = content_key(config, lesson.keys, chart.targets, lesson.names)
@@ -230,7 +230,7 @@ def _chart(recording: Recording, canvas: Canvas, labelled: list[int], count: int
     places = posture_space(np.stack(rows))
     own = [there.index(t) for t in labelled]
     chosen = choose_targets(places, own, count)
-    parents = [there[nearest_labelled(places, own, place)] for place in chosen]
+    parents = [tuple(there[k] for k in nearest_labelled(places, own, place)) for place in chosen]
     targets = tuple(there[place] for place in chosen)
     return Map(places, tuple(there), tuple(labelled), targets, tuple(parents))
 
