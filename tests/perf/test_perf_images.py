@@ -11,9 +11,9 @@ from trackbench.datasets.semisynthetic.images import simulate_images
 from trackbench.datasets.semisynthetic.shape import load_shapes
 from trackbench.plugins.blobs import BlobsSegmenter
 
-FILTERS_A_RENDERING = 12
-FILTERS_A_SEGMENTATION = 20
-"""Volumes of one Gaussian filter of sigma 2 in the time of one; measured about a third of it."""
+FILTERS_A_RENDERING = 7
+FILTERS_A_SEGMENTATION = 9
+"""Most Gaussian filters of sigma 2 over the volume that fit into its time: three times what is measured."""
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,5 @@
 """The segmenter `blobs`: simulated volumes, real frames, odd inputs."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
@@ -61,12 +58,9 @@ def test_f1_at_head_density_is_as_promised():
 
 
 @pytest.mark.real_data
-def test_recall_of_human_points_is_as_promised():
-    root = os.environ.get("TRACKBENCH_DATA")
-    if root is None or not (Path(root) / "targettrack").is_dir():
-        pytest.skip("no real frames")
+def test_recall_of_human_points_is_as_promised(real_data):
     hits = people = 0
-    for frame in read_labeled_frames(Path(root) / "targettrack").values():
+    for frame in read_labeled_frames(real_data / "targettrack").values():
         if frame.volume is not None:
             voxel = frame.volume.voxel_um
             found = BlobsSegmenter().segment(frame.volume).zyx_um / voxel
