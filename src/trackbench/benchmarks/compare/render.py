@@ -6,10 +6,14 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
-from trackbench.benchmarks.compare.verdict import EXPLAINED, Line
+from trackbench.benchmarks.combination import way
+from trackbench.benchmarks.compare.verdict import (
+    ACCURACY_EXPLAINED,
+    SPEED_EXPLAINED,
+    Line,
+)
 
 if TYPE_CHECKING:
-    from trackbench.benchmarks.compare.resultset import Names
     from trackbench.benchmarks.compare.verdict import Comparison
 
 __all__ = ["as_json", "as_markdown", "as_text"]
@@ -66,7 +70,7 @@ def _cells(line: Line) -> tuple[str, ...]:
     accuracy, speed = line.accuracy, line.speed
     units = f"{accuracy.n_units} {line.unit}s"
     return (
-        _way(line.names),
+        way(*line.names[:3]),
         f"{line.names[4]} ({line.names[5]})",
         line.metric,
         f"{accuracy.base:.4f}",
@@ -74,22 +78,16 @@ def _cells(line: Line) -> tuple[str, ...]:
         f"{accuracy.difference:+.4f}",
         f"{accuracy.p:.2g}",
         f"{units}, {accuracy.n_needed} needed" if accuracy.status == "too few" else units,
-        EXPLAINED[accuracy.status],
+        ACCURACY_EXPLAINED[accuracy.status],
         "-" if speed.head_s is None else f"{speed.head_s:.4g}",
         "-" if speed.ratio is None else f"{speed.ratio:.2f}x",
-        EXPLAINED[speed.status],
+        SPEED_EXPLAINED[speed.status],
     )
-
-
-def _way(names: Names) -> str:
-    segmenter, matcher, labeler = names[:3]
-    shown = [] if segmenter == "truth" else [segmenter]
-    return " > ".join([*shown, matcher, labeler])
 
 
 def _remarks(comparison: Comparison) -> list[str]:
     found = [
-        f"only in {side}: {_way(names)} on {names[4]} ({names[5]})"
+        f"only in {side}: {way(*names[:3])} on {names[4]} ({names[5]})"
         for side, missing in (("base", comparison.only_base), ("head", comparison.only_head))
         for names in missing
     ]

@@ -23,13 +23,16 @@ __all__ = ["AccuracyVerdict", "Comparison", "Line", "SpeedVerdict", "compare"]
 
 AccuracyStatus = Literal["ok", "better", "worse", "too few", "failing", "marked"]
 SpeedStatus = Literal["ok", "faster", "slower", "unsure", "not measured"]
-EXPLAINED: Final[dict[str, str]] = {
+ACCURACY_EXPLAINED: Final[dict[str, str]] = {
     "ok": "no loss beyond the gate",
     "better": "significantly better",
     "worse": "REGRESSION",
     "too few": "too few units to tell",
     "failing": "REGRESSION: rows fail that did not",
     "marked": "oracle or contaminated: never gated",
+}
+SPEED_EXPLAINED: Final[dict[str, str]] = {
+    "ok": "no slowdown beyond the gate",
     "faster": "faster",
     "slower": "REGRESSION",
     "unsure": "slower in part of the rounds: too noisy to tell",
