@@ -79,7 +79,12 @@ def test_frames_as_images_are_an_oracle_without_a_segmenter(targettrack):
     found = list(Calcium().cases("targettrack-images", "train", root))
     assert [case.id for case in found] == ["A-B", "B-A"]
     assert all(case.oracle and case.volume is not None for case in found)
-    assert not any(case.oracle for case in Calcium().cases("targettrack", "train", root))
+    plain = list(Calcium().cases("targettrack", "train", root))
+    assert not any(case.oracle for case in plain)
+    moved = {case.id: case.test.zyx_um for case in found}
+    for case in plain:
+        if case.id in moved:
+            assert np.allclose(case.test.zyx_um - moved[case.id], [1.95, 0, 0], atol=1e-4)
 
 
 def test_a_vote_takes_all_other_frames(targettrack):

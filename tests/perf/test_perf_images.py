@@ -13,7 +13,7 @@ from trackbench.plugins.blobs import BlobsSegmenter
 
 FILTERS_A_RENDERING = 7
 FILTERS_A_SEGMENTATION = 9
-"""Most Gaussian filters of sigma 2 over the volume that fit into its time: three times what is measured."""
+"""Most Gaussian filters of sigma 2 in the time of one volume: three times what is measured."""
 
 
 @pytest.fixture(scope="module")
