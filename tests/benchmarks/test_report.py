@@ -1,12 +1,12 @@
 """The report: one file, no network, nothing of a failure lost, nothing unescaped."""
 
 import re
-from dataclasses import replace
 
 import pytest
 
 from trackbench.benchmarks.report import write_report
 from trackbench.benchmarks.report.figures import MAX_POINTS
+from trackbench.benchmarks.session import Options, plan_for
 from trackbench.benchmarks.session import run as run_session
 from trackbench.benchmarks.store import Store
 from trackbench.errors import StoreError
@@ -14,13 +14,15 @@ from trackbench.errors import StoreError
 MATCHERS = "counted,raising,leaky,truth,nearest,nan"
 
 
-@pytest.fixture
-def page(registry, options, planned, tmp_path):
-    wanted = replace(options, timing=True)
-    run_session(registry, wanted, planned(matchers=MATCHERS))
-    target = tmp_path / "report.html"
-    write_report(options.out, target)
-    return target.read_text(encoding="utf-8")
+@pytest.fixture(scope="module")
+def page(registry, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page")
+    options = Options(
+        out=folder / "store", datasets="trial", matchers=MATCHERS, workers=0, timing=True
+    )
+    run_session(registry, options, plan_for(registry, options))
+    write_report(options.out, folder / "report.html")
+    return (folder / "report.html").read_text(encoding="utf-8")
 
 
 def leaderboard(html):

@@ -1,21 +1,16 @@
 """The report as a reader has it: in a browser, by mouse and keyboard, on a desk and on a phone."""
 
-import importlib.util
 import json
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from tests.benchmarks.browser import BROWSER, browser
 
 from trackbench.benchmarks.report import write_report
 from trackbench.benchmarks.session import run as run_session
 
-SPEC = importlib.util.spec_from_file_location("browser", Path(__file__).with_name("browser.py"))
-DRIVER = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(DRIVER)
-
-pytestmark = pytest.mark.skipif(DRIVER.BROWSER is None, reason="no Chromium on this machine")
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
 MATCHERS = "counted,raising,leaky,truth,nearest,nan"
 BOARD = ".leaderboard tbody"
 
@@ -60,7 +55,7 @@ def report(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chromium():
-    with DRIVER.browser() as page:
+    with browser() as page:
         yield page
 
 

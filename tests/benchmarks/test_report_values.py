@@ -168,6 +168,24 @@ def test_csv_tables_hold_the_breakdowns(store, section, tmp_path):
     assert sum(int(row["n_cases"]) for row in labs if row["matcher"] == "counted") == 60
 
 
+def test_labs_have_means_over_cases_and_intervals_over_animals(section):
+    import pandas as pd
+
+    entry = entry_of(section, "counted")
+    cases = entry.cases
+    frame = pd.DataFrame({"lab": cases.groups, "animal": cases.animals, "value": cases.values})
+    assert list(entry.labs) == ["lab-0", "lab-1"]
+    for lab, own in frame.groupby("lab"):
+        found = entry.labs[lab]
+        assert found.mean == pytest.approx(own["value"].mean())
+        assert found.mean == pytest.approx(entry.headline["groups"][lab]["mean"])
+        assert (found.n_cases, found.n_animals) == (len(own), own["animal"].nunique())
+        assert found.low <= found.mean <= found.high
+        by_animal = own.groupby("animal")["value"].mean()
+        assert by_animal.min() - 1e-9 <= found.low
+        assert found.high <= by_animal.max() + 1e-9
+
+
 def test_a_protocol_without_any_score_has_no_figures(registry, options, planned, tmp_path):
     run_session(registry, options, planned(matchers="nan"))
     section = read_sections(Store.open(options.out))[0]

@@ -66,7 +66,7 @@ def test_report_of_a_store(tmp_path, installed):
     run(tmp_path, installed)
     done = trackbench("report", tmp_path / "store")
     assert done.returncode == 0, done.stderr_text
-    assert (tmp_path / "store" / "report.html").stat().st_size > 1_000_000
+    assert "trackbench report" in (tmp_path / "store" / "report.html").read_text()
     wrong = trackbench("report", tmp_path / "store", "-o", tmp_path / "no" / "r.html")
     assert wrong.returncode == 2
     assert "make the folder" in wrong.stderr_text

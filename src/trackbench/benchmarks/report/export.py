@@ -54,7 +54,7 @@ def write_tables(
             (row for section in sections for row in _ganglia(section, ganglia)),
         ),
         (
-            (*IDENTITY, "metric", "lab", "n_cases", "mean"),
+            (*IDENTITY, "metric", "lab", "n_cases", "n_animals", "mean", "low", "high"),
             (row for section in sections for row in _labs(section)),
         ),
         (
@@ -98,9 +98,10 @@ def _cells(section: Section, lines: Sequence[Line]) -> Iterator[tuple[Entry, Lin
 
 
 def _labs(section: Section) -> Iterator[list[Any]]:
-    for entry in section.entries:
-        for lab, found in entry.headline["groups"].items():
-            yield [*entry.who, section.metric, lab, found["n_cases"], found["mean"]]
+    for entry in section.drawn:
+        for lab, own in entry.labs.items():
+            counts = (own.n_cases, own.n_animals)
+            yield [*entry.who, section.metric, lab, *counts, own.mean, own.low, own.high]
 
 
 def _pairs(section: Section) -> Iterator[list[Any]]:

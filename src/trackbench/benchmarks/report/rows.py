@@ -47,20 +47,21 @@ class Cases:
 
     Parameters
     ----------
-    ids, animals : (n,) array of str
+    ids, animals, groups : (n,) array of str
     values : (n,) array of float64
         The protocol's own metric; NaN where a case has no neuron to score.
     """
 
     ids: NDArray[np.object_]
     animals: NDArray[np.object_]
+    groups: NDArray[np.object_]
     values: NDArray[np.float64]
 
     @property
     def scored(self) -> Cases:
         """Only the cases that have a value."""
         kept = np.isfinite(self.values)
-        return Cases(self.ids[kept], self.animals[kept], self.values[kept])
+        return Cases(self.ids[kept], self.animals[kept], self.groups[kept], self.values[kept])
 
 
 @dataclass(frozen=True)
@@ -88,17 +89,17 @@ def read_cases(store: Path) -> dict[Who, Cases]:
     import pyarrow.parquet as pq
 
     metrics = [metric for metric in METRICS if metric in pq.read_schema(store / ROWS).names]
-    columns = [*IDENTITY, "case", "animal", "status", "oracle", "headline", *metrics]
+    columns = [*IDENTITY, "case", "animal", "group", "status", "oracle", "headline", *metrics]
     table = pq.read_table(store / ROWS, columns=columns, read_dictionary=list(IDENTITY[:-1]))
     frame = _counted(table.to_pandas())
     values = np.full(len(frame), np.nan)
     for metric in frame["headline"].unique():
         own = (frame["headline"] == metric).to_numpy()
         values[own] = frame[metric].to_numpy(np.float64)[own]
-    ids, animals = (frame[name].to_numpy(object) for name in ("case", "animal"))
+    ids, animals, labs = (frame[name].to_numpy(object) for name in ("case", "animal", "group"))
     groups = frame.groupby(list(IDENTITY), sort=False, observed=True).indices
     return {
-        tuple(who): Cases(ids[index], animals[index], values[index])
+        tuple(who): Cases(ids[index], animals[index], labs[index], values[index])
         for who, index in groups.items()
     }
 

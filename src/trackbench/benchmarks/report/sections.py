@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from trackbench.benchmarks.combination import way
 from trackbench.benchmarks.metrics import METRICS
+from trackbench.benchmarks.report.labs import by_lab
 from trackbench.benchmarks.report.neurons import read_neurons
 from trackbench.benchmarks.report.rows import IDENTITY, read_cases
 
 if TYPE_CHECKING:
+    from trackbench.benchmarks.report.labs import Lab
     from trackbench.benchmarks.report.neurons import Neurons
     from trackbench.benchmarks.report.rows import Cases, Who
     from trackbench.benchmarks.store import Store
@@ -54,6 +56,11 @@ class Entry:
     def who(self) -> Who:
         """What tells it from other entries, also of other protocols."""
         return tuple(self.headline[name] for name in IDENTITY)
+
+    @cached_property
+    def labs(self) -> dict[str, Lab]:
+        """The headline metric by lab or group."""
+        return {} if self.cases is None else by_lab(self.cases)
 
     @property
     def marks(self) -> list[str]:
