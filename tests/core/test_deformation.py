@@ -81,8 +81,8 @@ def test_places_mend_what_guesses_have_wrong():
     """Most guesses name a neighbour; where the points are tells that they are wrong."""
     rng = np.random.default_rng(3)
     places = worm(rng, 60)
-    found = places + [0.0, 5.0, 3.0]
-    beyond = cdist(places, places + [0.0, 0.0, 6.0])
+    found = places + np.array([0.0, 5.0, 3.0])
+    beyond = cdist(places, places + np.array([0.0, 0.0, 6.0]))
     guess = beyond.argmin(axis=0)
     prior = np.full((60, 61), np.log(0.1 / 58))
     prior[np.arange(60), guess] = np.log(0.5)
