@@ -10,7 +10,7 @@ import pytest
 from trackbench.core import hookspecs
 
 ROOT = Path(__file__).parents[1]
-HOOKS = [name for name in hookspecs.__all__ if name.startswith(hookspecs.PREFIX)]
+HOOKS = [name for name in dir(hookspecs) if name.startswith(hookspecs.PREFIX)]
 
 
 @pytest.mark.parametrize("hook", HOOKS)

@@ -20,8 +20,9 @@ def command(plugin: str) -> int:
     """Run the conformance checks on PLUGIN, a name from `trackbench list`.
 
     Determinism, order of rows, batching, moved and turned worms, empty and single-point clouds,
-    inputs left unchanged, light import, another process, better than chance. A check that your
-    plugin fails by design is declared in its class, with the reason:
+    no NaN, inputs left unchanged, light import, another process after one that was killed,
+    better than chance. A check that your plugin fails by design is declared in its class,
+    with the reason:
 
     \b
       expected_failures = {"rotation": "it compares positions as they are"}

@@ -1,15 +1,15 @@
-"""Checks for every kind of plugin: documentation, config, import, another process."""
+"""Checks for every kind of plugin: documentation, config, import, being sent."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import os
-import pickle
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from trackbench.core.hookspecs import ENTRY_POINT_GROUP
+from trackbench.testing.process_checks import check_other_process, importable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,7 @@ def check_config(cls: type[Plugin[Any]]) -> None:
 def check_import_light(cls: type[Plugin[Any]]) -> None:
     """Importing the plugin's module loads nothing heavy: import torch where it is used."""
     module = _entry_module(cls) or cls.__module__
-    if not _importable(module):
+    if not importable(module):
         return
     code = (
         f"import sys, importlib; importlib.import_module({module!r});"
@@ -49,28 +49,11 @@ def check_import_light(cls: type[Plugin[Any]]) -> None:
     assert not found, f"importing {module} loads {', '.join(found)}"
 
 
-def check_other_process(cls: type[Plugin[Any]]) -> None:
-    """Class and config can be sent to a worker process."""
-    copy, config = pickle.loads(pickle.dumps((cls, cls.Config())))
-    assert copy is cls
-    assert config == cls.Config()
-    if _importable(cls.__module__):
-        code = (
-            f"import importlib; m = importlib.import_module({cls.__module__!r});"
-            f"print(getattr(m, {cls.__qualname__!r})().name)"
-        )
-        assert _python(code).split() == [cls.name], "a new process can't make the plugin"
-
-
 def _entry_module(cls: type[Plugin[Any]]) -> str | None:
     """Give the module that an entry point names and this class comes from."""
     points = importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
     found = [p.value for p in points if cls.__module__.startswith(p.value.split(":")[0])]
     return found[0].split(":")[0] if found else None
-
-
-def _importable(module: str) -> bool:
-    return module != "__main__" and getattr(sys.modules.get(module), "__file__", None) is not None
 
 
 def _python(code: str) -> str:

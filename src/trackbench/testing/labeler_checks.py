@@ -9,10 +9,13 @@ import numpy as np
 from trackbench.core.keys import content_key
 from trackbench.core.pipeline import fit_labelers, label_test
 from trackbench.core.types import Match, PointCloud
+from trackbench.testing import process_checks
 from trackbench.testing.cases import STANDARD_CASES, toy_recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
     from trackbench.core.plugin import Plugin
     from trackbench.core.types import Evidence, Labels
@@ -81,9 +84,20 @@ def check_permutation(cls: type[Plugin[Any]]) -> None:
     assert worst <= TOLERANCE, f"another order of rows changes a probability by {worst:.3g}"
 
 
+def check_spawn_and_kill(cls: type[Plugin[Any]]) -> None:
+    """A new process gives the same table, after another was killed at its work."""
+    process_checks.check_spawn_and_kill(cls, _dropped_answer)
+
+
+def _dropped_answer(cls: type[Plugin[Any]]) -> NDArray[np.float64]:
+    case = STANDARD_CASES["dropped"]
+    return np.exp(_label(cls, case.test, case.truth)[1].log_p.astype(np.float64))
+
+
 CHECKS: Final[tuple[Callable[[type[Plugin[Any]]], None], ...]] = (
     check_standard_cases,
     check_deterministic,
     check_inputs_unchanged,
     check_permutation,
+    check_spawn_and_kill,
 )

@@ -11,6 +11,7 @@ from trackbench.core.keys import content_key
 from trackbench.core.pipeline import match_batch, view
 from trackbench.core.seeds import generator
 from trackbench.core.types import PointCloud
+from trackbench.testing import process_checks
 from trackbench.testing.cases import STANDARD_CASES, StandardCase, rotated
 
 if TYPE_CHECKING:
@@ -126,6 +127,26 @@ def _same_pairs(
     assert changed == 0, f"{what} changes {changed} of {int(clear.sum())} clear matches"
 
 
+def check_no_nan(cls: type[Plugin[Any]]) -> None:
+    """Points far from the origin, all in one place, or of one color give no NaN."""
+    case = STANDARD_CASES["moved"]
+    flat = np.ones((len(case.test), 3))
+    far = PointCloud(case.test.zyx_um + np.float32(1e5), flat, id="far")
+    heap = PointCloud(np.zeros_like(case.test.zyx_um), flat, id="heap")
+    for test in (far, heap):
+        (p,) = _match(cls, case.template, [(test, case.truth)])
+        assert np.isfinite(p).all(), f"NaN for the test {test.id!r}"
+
+
+def check_spawn_and_kill(cls: type[Plugin[Any]]) -> None:
+    """A new process gives the same answer, after another was killed at its work."""
+    process_checks.check_spawn_and_kill(cls, _moved_answer)
+
+
+def _moved_answer(cls: type[Plugin[Any]]) -> NDArray[np.float64]:
+    return match_case(cls, STANDARD_CASES["moved"])
+
+
 def check_beats_random(cls: type[Plugin[Any]]) -> None:
     """A slightly moved worm is matched far better than by chance."""
     case = STANDARD_CASES["moved"]
@@ -141,5 +162,7 @@ CHECKS: Final[tuple[Callable[[type[Plugin[Any]]], None], ...]] = (
     check_batching,
     check_translation,
     check_rotation,
+    check_no_nan,
+    check_spawn_and_kill,
     check_beats_random,
 )

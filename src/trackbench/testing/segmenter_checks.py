@@ -9,9 +9,12 @@ import numpy as np
 from trackbench.core.keys import content_key
 from trackbench.core.seeds import generator
 from trackbench.core.types import PointCloud, Volume
+from trackbench.testing import process_checks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
     from trackbench.core.plugin import Plugin
 
@@ -70,9 +73,19 @@ def check_inputs_unchanged(cls: type[Plugin[Any]]) -> None:
     assert content_key(volume.data) == before, "the volume was changed"
 
 
+def check_spawn_and_kill(cls: type[Plugin[Any]]) -> None:
+    """A new process gives the same cloud, after another was killed at its work."""
+    process_checks.check_spawn_and_kill(cls, _toy_answer)
+
+
+def _toy_answer(cls: type[Plugin[Any]]) -> NDArray[np.float32]:
+    return _segment(cls, toy_volume()).zyx_um
+
+
 CHECKS: Final[tuple[Callable[[type[Plugin[Any]]], None], ...]] = (
     check_finds_balls,
     check_empty_volume,
     check_deterministic,
     check_inputs_unchanged,
+    check_spawn_and_kill,
 )
