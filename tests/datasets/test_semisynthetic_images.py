@@ -16,6 +16,7 @@ from trackbench.datasets.semisynthetic.image_export import write_recording
 from trackbench.datasets.semisynthetic.images import simulate_images
 from trackbench.datasets.semisynthetic.nuclei import ball_sources, pushed_apart
 from trackbench.datasets.semisynthetic.optics import Microscope
+from trackbench.datasets.semisynthetic.recording import RecordingConfig, moved
 from trackbench.datasets.semisynthetic.shape import load_shapes
 from trackbench.errors import InputError
 
@@ -206,6 +207,27 @@ def test_the_command_writes_images_and_a_picture(tmp_path):
         assert file["2/frame"].shape == (2, 64, 48, 16)
         assert file.attrs["N_neurons"] == 12
     assert (tmp_path / "worm.png").stat().st_size > 10_000
+
+
+def test_images_go_into_a_file(tmp_path):
+    answer = CliRunner().invoke(command, ["--images", "small", "--out", str(tmp_path)])
+    assert "is a folder" in str(answer.exception)
+
+
+def test_a_recording_with_a_heading_keeps_it():
+    head, _ = SHAPES.draw_head(np.random.default_rng(0), 120)
+    config = RecordingConfig(volumes=400, heading=0.2, bend=0, wave=0, roll=0)
+    points = moved(head, config, np.random.default_rng(1))
+    axis = points[:, head[:, 2].argmax()] - points[:, head[:, 2].argmin()]
+    turn = np.arctan2(axis[:, 1], axis[:, 2])
+    assert turn.std() == pytest.approx(0.2, rel=0.3)
+    free = moved(head, RecordingConfig(volumes=400), np.random.default_rng(1))
+    assert np.ptp(np.unwrap(np.arctan2(*(free[:, 0] - free[:, 50]).T[1:]))) > 0.5
+
+
+def test_a_still_worm_is_still():
+    still = simulate_images(SHAPES, changed(volumes=5, movement=0, jitter_um=0), seed=0)
+    assert np.allclose(still.zyx_um, still.zyx_um[0], atol=1e-3)
 
 
 def test_the_shape_belongs_to_images(tmp_path):

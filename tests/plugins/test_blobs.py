@@ -107,6 +107,15 @@ def test_noise_alone_holds_no_nucleus():
     assert len(BlobsSegmenter().segment(noise)) == 0
 
 
+def test_hot_pixels_are_no_nuclei():
+    volume = photograph(GRID)
+    data = np.array(volume.data)
+    for place in ((3, 20, 20), (12, 60, 200), (28, 140, 70)):
+        data[(0, *place)] = 255
+    found = BlobsSegmenter().segment(Volume(data, volume.voxel_um, ("red",))).zyx_um
+    assert len(found) == len(GRID) == len(paired(found, GRID, 1.0)[0])
+
+
 def test_labels_belong_to_the_points():
     volume = photograph(GRID)
     blobs = BlobsSegmenter()

@@ -23,6 +23,8 @@ WIDE: Final = 2.5
 """That of the background, which is taken off before shapes are measured."""
 TRUNCATE: Final = 3.0
 BRIGHTEST: Final = 20
+LONE: Final = 0.2
+"""A nucleus is blurred: beside its brightest voxel lies one with more than this share of it."""
 MAD_TO_SD: Final = 1.4826
 
 
@@ -85,23 +87,44 @@ def filtered(image: NDArray[Any], pitch: NDArray[np.float64], config: BlobsConfi
     return Filtered(band, fine - wide, noise)
 
 
-def peaks(found: Filtered, config: BlobsConfig) -> NDArray[np.intp]:
-    """Give the voxels (n, 3) of the local maxima that stand out of noise and of bright nuclei."""
+def peaks(image: NDArray[Any], found: Filtered, config: BlobsConfig) -> NDArray[np.intp]:
+    """Give the voxels (n, 3) of the local maxima that stand out of noise and of bright nuclei.
+
+    Parameters
+    ----------
+    image : (z, y, x) array
+        What `found` was made of: a maximum that is one bright voxel alone is a fault of the camera.
+    found : Filtered
+    config : BlobsConfig
+    """
     index = _maxima(found.band, max(config.noise * found.noise, 0.0))
-    if not len(index):
-        return index
+    index = index[~_lone(image, index)]
     height = found.band[tuple(index.T)]
-    bright = np.sort(height)[-BRIGHTEST:].mean()
+    bright = np.sort(height)[-BRIGHTEST:].mean() if len(height) else 0.0
     kept: NDArray[np.intp] = index[height > config.contrast * bright]
     return kept
 
 
 def _maxima(band: NDArray[np.float32], least: float) -> NDArray[np.intp]:
     """Give the voxels (n, 3) above `least` that none of their 26 neighbours exceeds."""
-    framed = np.pad(band, 1, constant_values=-np.inf)
-    high = np.flatnonzero(framed > least)
+    high = np.argwhere(band > least)
+    top = _around(band, high).max(axis=1) <= band[tuple(high.T)]
+    kept: NDArray[np.intp] = high[top]
+    return kept
+
+
+def _lone(image: NDArray[Any], index: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Say which maxima (n,) are one bright voxel among dark ones."""
+    ranked = np.sort(_around(image, index), axis=1).astype(np.float64)
+    dark, second, first = ranked[:, ranked.shape[1] // 2], ranked[:, -2], ranked[:, -1]
+    alone: NDArray[np.bool_] = second - dark < LONE * (first - dark)
+    return alone
+
+
+def _around(values: NDArray[Any], index: NDArray[np.intp]) -> NDArray[Any]:
+    """Give the values of voxels (n, 3) and their neighbours, (n, 27); edges are repeated."""
+    framed = np.pad(values, 1, mode="edge")
     step = np.array([framed.shape[1] * framed.shape[2], framed.shape[2], 1])
-    around = (np.indices((3, 3, 3)).reshape(3, -1).T - 1) @ step
-    flat = framed.ravel()
-    tops = high[flat[high[:, None] + around].max(axis=1) <= flat[high]]
-    return np.stack(np.unravel_index(tops, framed.shape), axis=1) - 1
+    offset = np.indices((3, 3, 3)).reshape(3, -1).T @ step
+    near: NDArray[Any] = framed.ravel()[(index @ step)[:, None] + offset]
+    return near

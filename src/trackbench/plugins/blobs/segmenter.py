@@ -69,7 +69,7 @@ class BlobsSegmenter(Segmenter[BlobsConfig]):
         image = self._image(volume)
         box = lit_box(image, pitch, self.config.radius_um)
         found = filtered(image[box], pitch, self.config)
-        labels = _flooded(peaks(found, self.config), found.light)
+        labels = _flooded(peaks(image[box], found, self.config), found.light)
         labels = split_labels(labels, found.light, pitch, ratio=self.config.split)
         return labels, found.light, np.array([part.start for part in box])
 
