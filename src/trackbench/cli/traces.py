@@ -35,7 +35,7 @@ SHOWN_NOTES: Final = 5
 @click.option(
     "--radius-um",
     type=click.FloatRange(0, 20, min_open=True),
-    help="Of the sphere whose light is a neuron's own. Default: 1.3.",
+    help="Of the sphere whose light is a neuron's own. Default: 1.7.",
 )
 @recording_options
 def command(
@@ -55,8 +55,9 @@ def command(
 
     The first channel is the static (red) label, the second the indicator. The light around each
     neuron is subtracted, bleaching is fitted and divided out, and the ratio of both channels
-    takes out what movement does to both. dF/F0 is the change of that ratio relative to its 20th
-    percentile. A simulated recording is held against its true calcium.
+    takes out what movement does to both; fast changes of red count as far as green has them too.
+    dF/F0 is the change of that ratio relative to its 20th percentile. A simulated recording is
+    held against its true calcium.
     """
     from trackbench.cli.output import check_writable
     from trackbench.traces import SampleConfig, activity, write_traces

@@ -26,11 +26,23 @@ class SampleConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    radius_um: float = Field(default=1.3, gt=0, description="sphere that is a neuron's own")
-    shell_um: float = Field(default=6.0, gt=0, description="outer radius of the local background")
-    clear_um: float = Field(
-        default=3.0, gt=0, description="background lies farther than this from every neuron"
+    radius_um: float = Field(default=1.7, gt=0, description="sphere that is a neuron's own")
+    clear: float = Field(
+        default=1.8,
+        ge=1,
+        description="background lies farther than this from every neuron, in radii",
     )
+    shell: float = Field(default=3.5, gt=1, description="outer end of the background, in radii")
+
+    @property
+    def clear_um(self) -> float:
+        """Distance that the background keeps from every neuron."""
+        return self.clear * self.radius_um
+
+    @property
+    def shell_um(self) -> float:
+        """Outer radius of the local background."""
+        return self.shell * self.radius_um
 
 
 def sample(
