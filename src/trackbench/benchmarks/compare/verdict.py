@@ -35,7 +35,7 @@ SPEED_EXPLAINED: Final[dict[str, str]] = {
     "ok": "no slowdown beyond the gate",
     "faster": "faster",
     "slower": "REGRESSION",
-    "unsure": "slower in part of the rounds: too noisy to tell",
+    "unsure": "can't tell: noise, or another kind of processor",
     "not measured": "not measured in both",
 }
 
@@ -77,15 +77,18 @@ class SpeedVerdict:
     base_s, head_s : float or None
         As measured, in s per volume.
     ratio : float or None
-        Head over base, each over what ran beside it: of all references the smallest, so that one
-        reference that was slow by chance, or a processor that is strong in one kind of work,
-        raises no alarm.
+        Head over base, each over what ran beside it: the median over all references.
+    least, most : float or None
+        The smallest and largest of these. They are far apart where one side ran on another kind of
+        processor.
     """
 
     status: SpeedStatus
     base_s: float | None = None
     head_s: float | None = None
     ratio: float | None = None
+    least: float | None = None
+    most: float | None = None
 
 
 @dataclass(frozen=True)
@@ -217,20 +220,23 @@ def _speed(base: Speed | None, head: Speed | None, gates: Gates) -> SpeedVerdict
     middle = [after[name][1] / before[name][1] for name in common]
     quick = [after[name][0] / before[name][1] for name in common]
     return SpeedVerdict(
-        _speed_status(min(middle), max(middle), min(quick), gates.seconds),
+        _speed_status(min(quick), max(middle), gates.seconds),
         base.seconds,
         head.seconds,
+        float(np.median(middle)),
         min(middle),
+        max(middle),
     )
 
 
-def _speed_status(least: float, most: float, quick: float, gate: float) -> SpeedStatus:
-    """Judge by the smallest and largest ratio of medians, and that of the quicker rounds.
+def _speed_status(quick: float, most: float, gate: float) -> SpeedStatus:
+    """Judge by the smallest ratio of the quicker rounds and the largest of the medians.
 
-    A slowdown counts where even the lower quartile of head's rounds is beyond the gate.
+    A slowdown counts where even the lower quartile of head's rounds is beyond the gate beside every
+    reference; there is none where the median is within the gate beside every one.
     """
     if quick > gate:
         return "slower"
-    if least > gate:
+    if most > gate:
         return "unsure"
     return "faster" if most < 1 / gate else "ok"
