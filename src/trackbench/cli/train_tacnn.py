@@ -100,7 +100,7 @@ def command(
       trackbench track worm.h5 --segmenter tacnn[weights=run/weights.safetensors] -o tracks.h5
     Frames that came out right can be labels of the next training:
       trackbench train tacnn worm.h5 --frames 0,150 --tracks tracks.h5 --approve 40,200 --out again
-    An interrupted run goes on where it stopped, at most half a minute back.
+    An interrupted run goes on where it stopped, at most some seconds back.
     """
     from trackbench.cli.progress import shown_steps
     from trackbench.plugins.tacnn.training import train

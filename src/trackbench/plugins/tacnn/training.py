@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-CHECKPOINT_SECONDS: Final = 30.0
+CHECKPOINT_SECONDS: Final = 5.0
 FEWEST_POINTS: Final = 5
 """A frame with fewer labelled neurons is no training frame (Park et al. 2023)."""
 
@@ -66,7 +66,7 @@ def train(
 ) -> Path:
     """Train on the labelled frames of a recording; write `weights.safetensors`, `postures.png`.
 
-    A run that was ended goes on from `checkpoint.pt` in the same folder, at most half a minute
+    A run that was ended goes on from `checkpoint.pt` in the same folder, at most some seconds
     back, and reaches the same weights as one that was not.
 
     Parameters
@@ -128,7 +128,7 @@ def train(
 def _finish(
     course: Course, checkpoint: Path, run: str, advance: Callable[[int, float], object] | None
 ) -> None:
-    """Take the steps that are left, with a checkpoint twice a minute."""
+    """Take the steps that are left, with a checkpoint every five seconds."""
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
         if saved["run"] != run:
