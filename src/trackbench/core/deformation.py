@@ -121,8 +121,9 @@ def fit_in_plane(
     First an in-plane rotation with a shift, then a ridge fit, in closed form, of low-frequency
     cosines and sines, whose penalty grows with the squared wave number: the field of Park et al.
     2023, which they fit by 1200 steps of descent. Unlike theirs it has a linear part and terms
-    that grow with z, because a worm rolls about its long axis: without them no choice of the
-    other coefficients brings the neurons of one posture within 3 µm of those of another.
+    that grow with z, because a worm rolls about its long axis: given true partners, a field
+    without them brings half of the neurons of targettrack's frame A to within 2.6 µm of those of
+    frame C, one with them 97 %.
 
     Both fits are repeated with Huber's weights and then with Cauchy's,
     1 / (1 + (residual / tolerance)^2), so that wrong pairs lose their say.
