@@ -10,7 +10,7 @@ from trackbench.core.keys import animal_key
 from trackbench.core.pipeline import reason_to_skip
 from trackbench.core.types import PointCloud
 from trackbench.core.weights import save_weights
-from trackbench.datasets.recordings import open_recording
+from trackbench.datasets.recordings import Recording, open_recording
 from trackbench.datasets.semisynthetic.image_config import PRESETS
 from trackbench.datasets.semisynthetic.image_export import write_recording
 from trackbench.datasets.semisynthetic.images import simulate_images
@@ -214,6 +214,14 @@ def test_points_and_masks_do_not_mix(recording, tmp_path):
     labels = {0: recording.points(0), 1: recording.labels(1)}
     with pytest.raises(UsageError, match="points in some frames, masks in others"):
         training.train(recording, labels, SHORT, tmp_path)
+
+
+def test_points_alone_teach_nothing(recording, tmp_path):
+    class Bare(Recording):
+        has_images = False
+
+    with pytest.raises(InputError, match="no images"):
+        training.train(Bare(recording.header), {0: recording.points(0)}, SHORT, tmp_path)
 
 
 def test_an_empty_frame_can_not_be_learned(worm, tmp_path):

@@ -154,7 +154,8 @@ def paint(frame: Frame, zyx_um: FloatArray, classes: NDArray[np.intp], radius: f
     grid = np.indices(shape).reshape(3, -1).T.astype(np.float64)
     pitch = frame.voxel_um - 2 * frame.offset_um
     tree = cKDTree(zyx_um / pitch)
-    answer = tree.query(frame.to_um(grid) / pitch, distance_upper_bound=np.nextafter(radius, np.inf))
+    reach = np.nextafter(radius, np.inf)  # SciPy leaves the bound itself out
+    answer = tree.query(frame.to_um(grid) / pitch, distance_upper_bound=reach)
     distance, nearest = np.asarray(answer[0]), np.asarray(answer[1])
     inside = np.isfinite(distance)
     labels.reshape(-1)[inside] = classes[nearest[inside]]

@@ -150,6 +150,8 @@ def _finish(
 
 
 def _lesson(recording: Recording, labels: Mapping[int, Labels], config: TrainingConfig) -> _Lesson:
+    if not recording.has_images:
+        raise InputError(f"{recording.header.path}: no images", "tacnn learns from image volumes")
     if not labels:
         raise UsageError(f"{recording.header.path}: no labelled frames", "label at least one frame")
     clouds = {t: item for t, item in labels.items() if isinstance(item, PointCloud)}
