@@ -19,7 +19,7 @@ class BlobsConfig(Config):
         default=8.0, ge=0, le=1000, description="least height of a blob, in standard deviations"
     )
     contrast: float = Field(
-        default=0.03,
+        default=0.02,
         ge=0,
         le=1,
         description="least height of a blob, as a share of the brightest twenty",
