@@ -101,6 +101,14 @@ def test_new_failures_are_a_regression():
     assert judged(measured(SCORES), measured(SCORES, n_failed=1)).regressed
 
 
+def test_a_method_that_fails_altogether_is_a_regression():
+    broken = measured([], n_failed=20, speed=None)
+    found = compare({NAMES: measured(SCORES)}, {NAMES: broken}, Gates())
+    assert found.regressed
+    assert "rows fail that did not" in as_text(found)
+    assert json.loads(as_json(found))["lines"][0]["accuracy"]["head"] is None
+
+
 @pytest.mark.parametrize(
     ("speed", "status"),
     [

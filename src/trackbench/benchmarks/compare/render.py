@@ -44,7 +44,7 @@ def as_json(comparison: Comparison) -> str:
         "only_base": comparison.only_base,
         "only_head": comparison.only_head,
     }
-    return json.dumps(document, indent=1)
+    return json.dumps(document, indent=1, allow_nan=False)
 
 
 def as_text(comparison: Comparison) -> str:
@@ -73,9 +73,9 @@ def _cells(line: Line) -> tuple[str, ...]:
         way(*line.names[:3]),
         f"{line.names[4]} ({line.names[5]})",
         line.metric,
-        f"{accuracy.base:.4f}",
-        f"{accuracy.head:.4f}",
-        f"{accuracy.difference:+.4f}",
+        _figure(accuracy.base, ".4f"),
+        _figure(accuracy.head, ".4f"),
+        _figure(accuracy.difference, "+.4f"),
         f"{accuracy.p:.2g}",
         f"{units}, {accuracy.n_needed} needed" if accuracy.status == "too few" else units,
         ACCURACY_EXPLAINED[accuracy.status],
@@ -83,6 +83,10 @@ def _cells(line: Line) -> tuple[str, ...]:
         "-" if speed.ratio is None else f"{speed.ratio:.2f}x",
         SPEED_EXPLAINED[speed.status],
     )
+
+
+def _figure(value: float | None, shape: str) -> str:
+    return "-" if value is None else format(value, shape)
 
 
 def _remarks(comparison: Comparison) -> list[str]:

@@ -47,9 +47,9 @@ class AccuracyVerdict:
     Parameters
     ----------
     status : str
-    base, head : float
-        Means over the common units.
-    difference : float
+    base, head : float or None
+        Means over the common units; None where there is none.
+    difference : float or None
     n_units : int
         Units that both have.
     n_needed : int
@@ -59,9 +59,9 @@ class AccuracyVerdict:
     """
 
     status: AccuracyStatus
-    base: float
-    head: float
-    difference: float
+    base: float | None
+    head: float | None
+    difference: float | None
     n_units: int
     n_needed: int
     p: float
@@ -142,10 +142,9 @@ def compare(
     Raises
     ------
     NothingComparableError
-        They share no combination, or no unit of one.
+        They share no combination, or no unit of one and none fails that did not.
     """
-    common = [names for names in base if names in head]
-    common = [n for n in common if base[n].by_unit.keys() & head[n].by_unit.keys()]
+    common = [names for names in base if names in head and _related(base[names], head[names])]
     if not common:
         raise NothingComparableError(
             "base and head share no combination with a common animal",
@@ -170,6 +169,11 @@ def compare(
     return Comparison(tuple(lines), only_base, only_head, gates)
 
 
+def _related(base: Measured, head: Measured) -> bool:
+    """Say whether there is anything to compare: a common unit, or new failures."""
+    return bool(base.by_unit.keys() & head.by_unit.keys()) or head.n_failed > base.n_failed
+
+
 def _paired(base: Measured, head: Measured) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     units = sorted(base.by_unit.keys() & head.by_unit.keys())
     # A baseline file holds rounded scores: round both sides alike.
@@ -186,7 +190,8 @@ def _accuracy(
 ) -> AccuracyVerdict:
     base, head = sides
     before, after = pair
-    difference = float((after - before).mean())
+    difference = _mean(after - before)
+    change = difference or 0.0
     needed = least_units(gates.alpha, questions)
     status: AccuracyStatus = "ok"
     if base.oracle or head.oracle or base.contaminated or head.contaminated:
@@ -195,19 +200,23 @@ def _accuracy(
         status = "failing"
     elif len(before) < needed:
         status = "too few"
-    elif difference < gates.accuracy and p[0] < gates.alpha:
+    elif change < gates.accuracy and p[0] < gates.alpha:
         status = "worse"
-    elif difference > 0 and p[1] < gates.alpha:
+    elif change > 0 and p[1] < gates.alpha:
         status = "better"
     return AccuracyVerdict(
         status,
-        float(before.mean()),
-        float(after.mean()),
+        _mean(before),
+        _mean(after),
         difference,
         len(before),
         needed,
-        p[0] if difference < 0 else p[1],
+        p[0] if change < 0 else p[1],
     )
+
+
+def _mean(values: NDArray[np.float64]) -> float | None:
+    return float(values.mean()) if len(values) else None
 
 
 def _speed(base: Speed | None, head: Speed | None, gates: Gates) -> SpeedVerdict:
