@@ -18,7 +18,7 @@ MATCHERS = "counted,raising,leaky,truth,nearest,nan"
 def page(registry, tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     options = Options(
-        out=folder / "store", datasets="trial", matchers=MATCHERS, workers=0, timing=True
+        out=folder / "store", datasets="trial", matchers=MATCHERS, workers=0, timing_budget=0.2
     )
     run_session(registry, options, plan_for(registry, options))
     write_report(options.out, folder / "report.html")

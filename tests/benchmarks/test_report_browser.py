@@ -40,7 +40,7 @@ def report(tmp_path_factory):
         protocols="trial-pairs",
         matchers=MATCHERS,
         workers=0,
-        timing=True,
+        timing_budget=0.2,
     )
     run_session(registry, options, plan_for(registry, options))
     second = replace(options, protocols="trial-several", matchers="nearest", timing=False)
