@@ -43,11 +43,12 @@ class _TrainGroup(click.Group):
 
 @click.group("train", cls=_TrainGroup)
 def command() -> None:
-    """Train networks and fit atlases on the train worms of WormND.
+    """Train networks and fit atlases: tacnn on your recording, the others on WormND's train worms.
 
     \b
-    What they write are the files that the package ships; each holds the keys of the worms that
-    it was made of, so that a benchmark marks a score on one of them as contaminated.
+    What the others write are the files that the package ships. Each file holds the keys of the
+    worms or frames that it was made of, so that a benchmark marks a score on one of them as
+    contaminated.
     """
 
 

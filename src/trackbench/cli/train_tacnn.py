@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from trackbench.cli.recording_options import RECORDING, recording_options
 from trackbench.cli.train import FILE, FOLDER
 from trackbench.errors import UsageError
+from trackbench.plugins.tacnn.training_config import TrainingConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +35,7 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]
 
 
 NUMBERS = _Numbers()
+DEFAULTS: Final = TrainingConfig()
 
 
 @click.command("tacnn")
@@ -58,13 +60,46 @@ NUMBERS = _Numbers()
     show_default=True,
     help="Frames that labelled ones are deformed towards.",
 )
-@click.option("--targeted/--no-targeted", default=True, show_default=True, help="Deform frames.")
-@click.option("--base-steps", type=click.IntRange(1), help="Steps on labelled frames alone.")
-@click.option("--extra-steps", type=click.IntRange(0), help="Steps on both kinds of frames.")
-@click.option("--share", type=click.FloatRange(0, 1, min_open=True), help="Part of the way.")
-@click.option("--radius", type=click.FloatRange(0, min_open=True), help="Of a point, in voxels.")
 @click.option(
-    "--reduce", type=click.IntRange(1, 8), help="Voxels along y and x that become one: 2."
+    "--targeted/--no-targeted",
+    default=True,
+    show_default=True,
+    help="Without: labelled frames alone.",
+)
+@click.option(
+    "--base-steps",
+    type=click.IntRange(1),
+    default=DEFAULTS.base_steps,
+    show_default=True,
+    help="Steps on labelled frames alone.",
+)
+@click.option(
+    "--extra-steps",
+    type=click.IntRange(0),
+    default=DEFAULTS.extra_steps,
+    show_default=True,
+    help="Steps on labelled and deformed frames.",
+)
+@click.option(
+    "--share",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=DEFAULTS.share,
+    show_default=True,
+    help="Part of the way to a target that a frame is deformed.",
+)
+@click.option(
+    "--radius",
+    type=click.FloatRange(0, 50, min_open=True),
+    default=DEFAULTS.radius,
+    show_default=True,
+    help="Voxels around a point that are labelled.",
+)
+@click.option(
+    "--reduce",
+    type=click.IntRange(1, 8),
+    default=DEFAULTS.reduce[2],
+    show_default=True,
+    help="Voxels along y and x that become one; 1 where neurons are few voxels wide.",
 )
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
@@ -80,11 +115,11 @@ def command(
     out: Path,
     targets: int,
     targeted: bool,
-    base_steps: int | None,
-    extra_steps: int | None,
-    share: float | None,
-    radius: float | None,
-    reduce: int | None,
+    base_steps: int,
+    extra_steps: int,
+    share: float,
+    radius: float,
+    reduce: int,
     device: str,
     threads: int,
     seed: int,
@@ -104,13 +139,16 @@ def command(
     """
     from trackbench.cli.progress import shown_steps
     from trackbench.plugins.tacnn.training import train
-    from trackbench.plugins.tacnn.training_config import TrainingConfig
 
-    given = {"base_steps": base_steps, "extra_steps": extra_steps, "share": share, "radius": radius}
-    settings: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
-    if reduce is not None:
-        settings["reduce"] = (1, reduce, reduce)
-    config = TrainingConfig(seed=seed, targeted=targeted, **settings)
+    config = TrainingConfig(
+        seed=seed,
+        targeted=targeted,
+        base_steps=base_steps,
+        extra_steps=extra_steps,
+        share=share,
+        radius=radius,
+        reduce=(1, reduce, reduce),
+    )
     with source.open() as recording:
         labels: dict[int, Any] = {
             recording.index(number): _label(recording, number, masks=masks) for number in frames
