@@ -64,6 +64,18 @@ def test_the_overview_quotes_no_marked_row(page):
     assert "leaky" not in overview
 
 
+def test_a_part_of_the_data_is_no_headline(page, registry, options, planned, tmp_path):
+    overview = page[page.index("<nav") : page.index("</nav>")]
+    assert '<span class="mark partial">partial</span> 0.9' in overview
+    assert "<strong>" not in overview
+    assert "on part of the data" in page
+    run_session(registry, options, planned(datasets="trial[n_cases=1000]", matchers="nearest"))
+    write_report(options.out, tmp_path / "r.html")
+    whole = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "<strong>0.9" in whole[whole.index("<nav") : whole.index("</nav>")]
+    assert "on part of the data" not in whole
+
+
 def test_where_all_rows_are_marked_nothing_is_quoted(registry, options, planned, tmp_path):
     run_session(registry, options, planned(matchers="truth"))
     write_report(options.out, tmp_path / "r.html")

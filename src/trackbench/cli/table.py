@@ -68,6 +68,8 @@ def _footnotes(rows: Sequence[SummaryRow]) -> list[str]:
         found.append("† an oracle: knew of the true names; never in a headline")
     if any(row.contaminated for row in rows):
         found.append("‡ contaminated: its weights saw the test animal; never in a headline")
+    if any(row.n_expected is not None and row.n_planned < row.n_expected for row in rows):
+        found.append("n of a larger number: a part of the public data; no headline for the whole")
     if any(row.n_animals == 1 for row in rows):
         found.append("with one animal alone the interval is over its cases")
     return found

@@ -129,6 +129,12 @@ class Section:
         return first if first.headline["headline"] and not first.marks else None
 
     @property
+    def partial(self) -> bool:
+        """Whether fewer cases were wanted than the complete public data gives."""
+        row = self.entries[0].headline
+        return row["n_expected"] is not None and row["n_planned"] < row["n_expected"]
+
+    @property
     def best_published(self) -> dict[str, Any] | None:
         """The best published number in the same metric."""
         same = [item for item in self.published if item["metric"] == self.metric]
