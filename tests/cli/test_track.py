@@ -10,6 +10,7 @@ from tests.cli.running import start, trackbench
 
 from trackbench.cli import app
 from trackbench.errors import TrackbenchError
+from trackbench.track import read_tracks
 
 VOLUMES, NEURONS = 200, 12
 
@@ -101,6 +102,26 @@ def test_volumes_that_cant_be_used_are_said_and_the_others_written(recording, tm
     assert "v7.csv: line 2, column x: 'three'" in done.stderr_text
     assert "1 unreadable: frame 7" in done.stdout_text
     assert outcome(tmp_path / "tracks.h5")["status"].tolist().count(0) == VOLUMES - 2
+
+
+def test_a_template_from_elsewhere_and_names_by_a_labeler(recording, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    template = (recording / "v3.csv").read_text().replace("N5", "")
+    (tmp_path / "named.csv").write_text(template)
+    words = ["track", str(recording), "--template", "named.csv", "--matcher", "nearest"]
+    words += ["--workers", "1", "--no-csv"]
+    done = CliRunner().invoke(app, words)
+    assert done.exception is None, done.exception
+    tracks = read_tracks(tmp_path / "tracks.h5")
+    assert tracks.names == tuple("" if i == 5 else f"N{i}" for i in range(NEURONS))
+    assert tracks.label(5) == "track 5"
+    assert tracks.attributes["template"] == "named"
+    done = CliRunner().invoke(app, [*words, "--labeler", "identity"])
+    assert done.exception is None, done.exception
+    named = read_tracks(tmp_path / "tracks.h5")
+    assert named.attributes["labeler"] == "identity"
+    assert not set(named.names) & set(tracks.names) - {""}
+    np.testing.assert_array_equal(named.zyx_um, tracks.zyx_um)
 
 
 @pytest.mark.parametrize(
