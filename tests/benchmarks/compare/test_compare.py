@@ -126,7 +126,9 @@ def test_speed_is_a_ratio_to_what_ran_beside_it(speed, status):
 
 
 def ratios(**references):
-    return Speed(0.01, 0.02, 0.001, references)
+    """Give a speed by the lower quartile and the median of its ratio to each reference."""
+    beside = {name: (0.01 / middle, low / middle) for name, (low, middle) in references.items()}
+    return Speed(0.01, 0.02, 0.001, beside)
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ Names = tuple[str, str, str, str, str, str]
 
 
 Ratio = tuple[float, float]
-"""Lower quartile and median over the rounds of a timing pass."""
+"""Seconds over those of a reference: lower quartile and median over the rounds of a timing pass."""
 
 
 @dataclass(frozen=True)
@@ -56,23 +56,23 @@ class Speed:
         All calibration kernels, in s.
     nearest_s : float, optional
         `nearest` on the same cases, in s per volume.
-    ratios : dict of str to Ratio
-        Seconds over those of each reference (kernels, `nearest`), measured side by side.
+    references : dict of str to (float, float)
+        What was measured side by side, round by round (kernels, `nearest`): its s such that
+        `seconds` over it is the median ratio, and the lower quartile of the ratios over their
+        median.
     """
 
     seconds: float
     calibration_s: float
     nearest_s: float | None = None
-    ratios: dict[str, Ratio] = field(default_factory=dict)
+    references: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def beside(self) -> dict[str, Ratio]:
         """Give the ratio to each reference; of the whole pass where no rounds are known."""
-        if self.ratios:
-            return self.ratios
-        whole = {"calibration": self.calibration_s, "nearest": self.nearest_s}
+        whole = {"calibration": (self.calibration_s, 1.0), "nearest": (self.nearest_s, 1.0)}
         return {
-            name: (self.seconds / value, self.seconds / value)
-            for name, value in whole.items()
+            name: (self.seconds / value * quick, self.seconds / value)
+            for name, (value, quick) in (self.references or whole).items()
             if value
         }
 
@@ -174,15 +174,14 @@ def _speed(timing: dict[str, Any] | None) -> Speed | None:
     if timing is None:
         return None
     rounds = timing.get("rounds", {}).get("ratios", {})
-    ratios = {name: _quartile_and_median(values) for name, values in rounds.items() if values}
-    return Speed(
-        timing["seconds_per_volume"], timing["calibration_s"], timing.get("nearest_s"), ratios
-    )
+    seconds = timing["seconds_per_volume"]
+    references = {name: _reference(seconds, values) for name, values in rounds.items() if values}
+    return Speed(seconds, timing["calibration_s"], timing.get("nearest_s"), references)
 
 
-def _quartile_and_median(values: list[float]) -> Ratio:
-    low, middle = np.quantile(values, (0.25, 0.5))
-    return float(f"{low:.5g}"), float(f"{middle:.5g}")
+def _reference(seconds: float, ratios: list[float]) -> tuple[float, float]:
+    low, middle = np.quantile(ratios, (0.25, 0.5))
+    return float(f"{seconds / middle:.5g}"), float(f"{low / middle:.4g}")
 
 
 def _read_baseline(path: Path) -> dict[Names, Measured]:
@@ -218,8 +217,8 @@ def _from_json(item: dict[str, Any]) -> Measured:
 
 
 def _speed_from_json(speed: dict[str, Any]) -> Speed:
-    ratios = {
-        str(name): (float(low), float(middle))
-        for name, (low, middle) in speed.get("ratios", {}).items()
+    references = {
+        str(name): (float(seconds), float(quick))
+        for name, (seconds, quick) in speed.get("references", {}).items()
     }
-    return Speed(**{**speed, "ratios": ratios})
+    return Speed(**{**speed, "references": references})
