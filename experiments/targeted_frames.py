@@ -2,9 +2,9 @@
 
 ::
 
-    python experiments/targeted_frames.py --labels 1 --extra-steps 120 --out DIR
+    python experiments/targeted_frames.py --labels 1 --out DIR
     python experiments/targeted_frames.py --labels 2 --out DIR
-    python experiments/targeted_frames.py --masks --extra-steps 120 --out DIR
+    python experiments/targeted_frames.py --masks --seeds 1 --out DIR
 
 TRACKBENCH_DATA names the folder that holds targettrack/. Points: one or two of the human-labelled
 frames A, B, C are learned, the others are predicted; accuracy is the share of a frame's human
@@ -13,8 +13,9 @@ points for which the neuron of that number is found within 4 voxels. Masks: two 
 
 Both arms share the steps on the labelled frames and go on from the same weights for the same
 number of steps. Targets are all frames of the recording that weren't labelled, the predicted one
-included: its image, never its labels. One JSON line a prediction in DIR; finished trainings
-aren't repeated.
+included: its image, never its labels. Each answer is scored as the network gives it, and guided
+by the deformation to the labelled frames, as `tacnn` does by default. One JSON line a score in
+DIR; finished trainings aren't repeated.
 """
 
 from __future__ import annotations
@@ -31,9 +32,11 @@ import torch
 
 from trackbench.datasets.calcium import read_labeled_frames
 from trackbench.datasets.readers.targettrack import POINT_VOXEL_UM, read_frame, read_label_frame
+from trackbench.plugins.tacnn.config import TacnnConfig
 from trackbench.plugins.tacnn.course import Course
 from trackbench.plugins.tacnn.decode import find_neurons
 from trackbench.plugins.tacnn.frames import Frame, fit_canvas, place_labels, prepare
+from trackbench.plugins.tacnn.guide import guided
 from trackbench.plugins.tacnn.labelled import LabelledFrame, from_masks, from_points
 from trackbench.plugins.tacnn.learner import predict
 from trackbench.plugins.tacnn.posture import nearest_labelled, posture_space, silhouette
@@ -209,7 +212,7 @@ def compare(
 @click.option("--masks", is_flag=True)
 @click.option("--seeds", type=click.IntRange(1), default=2, show_default=True)
 @click.option("--base-steps", type=click.IntRange(1), default=100, show_default=True)
-@click.option("--extra-steps", type=click.IntRange(1), default=200, show_default=True)
+@click.option("--extra-steps", type=click.IntRange(1), default=120, show_default=True)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True)
 def main(
@@ -237,13 +240,16 @@ def main(
             if any(row["learned"] == learned and row["seed"] == seed for row in rows):
                 continue
             frames, labelled, classes = data.learn(chosen, config)
-            new = [
-                {"learned": learned, "seed": seed, "arm": arm, "frame": key}
-                | data.score(key, predict(network, frames[key].image))
-                for arm, network in compare(frames, labelled, classes, chosen, config)
-                for key in data.labelled
-                if key not in chosen
-            ]
+            references = [frame.reference for frame in labelled]
+            new = []
+            for arm, network in compare(frames, labelled, classes, chosen, config):
+                for key in set(data.labelled) - set(chosen):
+                    image = frames[key].image
+                    answer = predict(network, image)
+                    row = {"learned": learned, "seed": seed, "arm": arm, "frame": key}
+                    new.append(row | {"guided": False} | data.score(key, answer))
+                    answer = guided(answer, image, references, TacnnConfig().guide_um)
+                    new.append(row | {"guided": True} | data.score(key, answer))
             with results.open("a") as file:
                 file.writelines(json.dumps(row) + "\n" for row in new)
             rows += new
@@ -253,11 +259,14 @@ def main(
 
 def show(rows: Sequence[Row]) -> None:
     """Print the share of right neurons by learned frames, predicted frame and arm."""
-    click.echo(f"{'learned':12} {'frame':6}" + "".join(f"{arm:>10}" for arm in ARMS))
-    for learned, frame in sorted({(row["learned"], row["frame"]) for row in rows}):
-        own = [row for row in rows if (row["learned"], row["frame"]) == (learned, frame)]
-        click.echo(f"{learned:12} {frame:6}" + "".join(_share(own, arm) for arm in ARMS))
-    click.echo(f"{'mean':19}" + "".join(_share(rows, arm) for arm in ARMS))
+    for by in (False, True):
+        click.echo("guided by the deformation" if by else "the network's answer alone")
+        click.echo(f"{'learned':12} {'frame':6}" + "".join(f"{arm:>10}" for arm in ARMS))
+        same = [row for row in rows if row["guided"] == by]
+        for learned, frame in sorted({(row["learned"], row["frame"]) for row in same}):
+            own = [row for row in same if (row["learned"], row["frame"]) == (learned, frame)]
+            click.echo(f"{learned:12} {frame:6}" + "".join(_share(own, arm) for arm in ARMS))
+        click.echo(f"{'mean':19}" + "".join(_share(same, arm) for arm in ARMS))
 
 
 def _share(rows: Sequence[Row], arm: str) -> str:

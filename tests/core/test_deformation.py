@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from trackbench.core.deformation import chain, fit_in_plane, fit_soft, part_way, sampling_grid, warp
+from trackbench.core.deformation import (
+    chain,
+    fit_in_plane,
+    fit_soft,
+    inverse,
+    part_way,
+    sampling_grid,
+    warp,
+)
 from trackbench.core.geometry import IDENTITY_MAP, AffineMap, fit_thin_plate
 
 SEEDS = st.integers(0, 10_000)
@@ -99,6 +107,11 @@ def test_part_of_the_way():
     half = part_way(bent, 0.5)
     assert np.allclose(half(points), (points + bent(points)) / 2)
     assert np.allclose(part_way(bent, 1.0)(points), bent(points))
+
+
+def test_the_inverse_goes_back():
+    points = worm(np.random.default_rng(7))
+    assert np.allclose(inverse(bent, bent(points)), points, atol=1e-3)
 
 
 def test_a_chain_applies_the_first_first():

@@ -17,6 +17,7 @@ from trackbench.datasets.semisynthetic.images import simulate_images
 from trackbench.datasets.semisynthetic.shape import load_shapes
 from trackbench.errors import InputError, PluginError, UsageError
 from trackbench.plugins.tacnn import KnownLabeler, TacnnConfig, TacnnSegmenter, training
+from trackbench.plugins.tacnn.frames import prepare
 from trackbench.plugins.tacnn.training_config import TrainingConfig
 
 NEURONS, VOLUMES = 10, 6
@@ -103,6 +104,17 @@ def test_the_labelled_frame_counts_as_seen_and_no_other(recording, weights):
     seen = segmenter(weights).trained_on
     assert animal_key(recording.points(0).zyx_um) in seen
     assert animal_key(recording.points(3).zyx_um) not in seen
+
+
+@pytest.mark.slow
+def test_the_weights_keep_the_frames_that_were_labelled(recording, weights):
+    (reference,) = segmenter(weights).trained.references
+    truth = recording.points(0)
+    frame = prepare(recording.volume(0), segmenter(weights).trained.canvas)
+    assert np.allclose(frame.to_um(reference.voxels), truth.zyx_um, atol=1e-3)
+    assert np.allclose(reference.image, frame.image, atol=1e-3)
+    names = segmenter(weights).trained.names
+    assert [names[k - 1] for k in reference.classes] == list(truth.names)
 
 
 @pytest.mark.slow

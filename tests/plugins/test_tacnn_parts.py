@@ -12,6 +12,7 @@ from trackbench import Volume
 from trackbench.errors import InputError
 from trackbench.plugins.tacnn.augment import Sample, Strength, draw_sample
 from trackbench.plugins.tacnn.decode import find_neurons, find_peaks, keep_largest
+from trackbench.plugins.tacnn.estimate import Reference, estimate
 from trackbench.plugins.tacnn.frames import (
     Canvas,
     fit_canvas,
@@ -20,6 +21,7 @@ from trackbench.plugins.tacnn.frames import (
     prepare,
     return_labels,
 )
+from trackbench.plugins.tacnn.guide import guided
 from trackbench.plugins.tacnn.loss import choose_voxels, selective_loss
 from trackbench.plugins.tacnn.network import (
     MULTIPLES,
@@ -256,6 +258,80 @@ def test_spots_are_found_whatever_they_are_called():
 
 def ball_distance(shape, centre):
     return sum((a - c) ** 2 for a, c in zip(np.indices(shape), centre, strict=True))
+
+
+# --- the deformation that an answer suggests
+
+PITCH = np.array([2.0, 1.0, 1.0])
+PLACES = (
+    np.random.default_rng(11)
+    .permutation([(z, y, x) for z in (2, 6) for y in (4, 12, 20) for x in range(4, 60, 8)])[:24]
+    .astype(float)
+)
+SHIFT = np.array([0.0, 2.0, -1.0])
+
+
+def blobs(places, shape=(9, 28, 64)):
+    squared = [ball_distance(shape, place) for place in places]
+    return np.exp(-np.stack(squared) / 2).max(axis=0).astype(np.float32)
+
+
+def answer(places, classes, shape=(9, 28, 64)):
+    """Give each class the ball around a place with probability 0.9."""
+    probability = np.zeros((*shape, 25), np.float32)
+    probability[..., 0] = 1.0
+    for place, number in zip(places, classes, strict=True):
+        inside = ball_distance(shape, place) <= 4
+        probability[inside] = 0.0
+        probability[inside, 0], probability[inside, number] = 0.1, 0.9
+    return probability
+
+
+def reference():
+    return Reference(blobs(PLACES)[None], PITCH, np.arange(1, 25), PLACES)
+
+
+def test_the_deformation_is_found_although_two_neurons_are_exchanged():
+    said = np.arange(1, 25)
+    said[[3, 17]] = said[[17, 3]]
+    image = blobs(PLACES + SHIFT)[None]
+    found = estimate([reference()], image, answer(PLACES + SHIFT, said))
+    assert len(found) == 1
+    assert found[0].likeness > 0.8
+    back = found[0].deformation((PLACES + SHIFT) * PITCH)
+    assert np.abs(back - PLACES * PITCH).max() < 1.0
+
+
+def test_the_labelled_frame_that_is_most_alike_comes_first():
+    rng = np.random.default_rng(0)
+    mixed = rng.permutation(24)
+    other = Reference(blobs(PLACES[:12])[None], PITCH, np.arange(1, 25), PLACES[mixed])
+    image = blobs(PLACES + SHIFT)[None]
+    found = estimate([other, reference()], image, answer(PLACES + SHIFT, np.arange(1, 25)))
+    assert [item.number for item in found] == [1, 0]
+    assert found[0].likeness > found[1].likeness
+
+
+def test_a_guide_puts_a_doubtful_neuron_where_the_others_say():
+    image = blobs(PLACES + SHIFT)[None]
+    probability = answer(PLACES + SHIFT, np.arange(1, 25))
+    right, wrong = (ball_distance(image.shape[1:], PLACES[k] + SHIFT) <= 4 for k in (5, 9))
+    probability[right | wrong] = 0.0
+    probability[right, 6], probability[right, 10] = 0.4, 0.6
+    probability[wrong, 6], probability[wrong, 10] = 0.6, 0.4
+    plain = find_neurons(probability, image[0])
+    guide = find_neurons(guided(probability, image, [reference()], 2.0), image[0])
+    place = dict(zip(guide.classes, guide.voxels, strict=True))
+    assert np.linalg.norm(place[6] - PLACES[5] - SHIFT) < 1
+    assert np.linalg.norm(place[10] - PLACES[9] - SHIFT) < 1
+    unguided = dict(zip(plain.classes, plain.voxels, strict=True))
+    assert np.linalg.norm(unguided[6] - PLACES[5] - SHIFT) > 4
+
+
+def test_a_guide_leaves_an_answer_that_names_too_few():
+    image = blobs(PLACES)[None]
+    probability = answer(PLACES[:3], [1, 2, 3])
+    assert guided(probability, image, [reference()], 2.0) is probability
 
 
 # --- postures

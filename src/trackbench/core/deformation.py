@@ -30,6 +30,7 @@ __all__ = [
     "chain",
     "fit_in_plane",
     "fit_soft",
+    "inverse",
     "part_way",
     "sampling_grid",
     "warp",
@@ -55,6 +56,7 @@ SOFT_TURNS: Final = 5
 OUTLIER_SQUARE: Final = 9.0
 """A point three widths away from every place is nobody's."""
 
+INVERSE_STEPS: Final = 12
 REWEIGHTINGS: Final = 12
 
 
@@ -220,6 +222,17 @@ def chain(*deformations: Deformation) -> Deformation:
         return points
 
     return moved
+
+
+def inverse(deformation: Deformation, points: FloatArray) -> FloatArray:
+    """Find the places (n, 3) that a smooth deformation takes to `points` (n, 3).
+
+    By fixed-point steps, which end where the deformation bends by less than its own length.
+    """
+    places = points
+    for _ in range(INVERSE_STEPS):
+        places = places - (deformation(places) - points)
+    return places
 
 
 def sampling_grid(

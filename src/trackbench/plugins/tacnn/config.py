@@ -19,6 +19,12 @@ class TacnnConfig(Config):
         default=None, description="a file that trackbench train tacnn wrote of this recording"
     )
     device: Literal["cpu", "cuda"] = Field(default="cpu", description="where to compute")
+    guide_um: float = Field(
+        default=2.0,
+        ge=0,
+        le=1000,
+        description="width of the prior of each neuron's place by the others; 0 = none",
+    )
     fewest_voxels: int = Field(
         default=3, ge=1, le=10_000, description="smaller pieces of a class are no neuron"
     )

@@ -96,7 +96,7 @@ class Course:
         made = []
         for image, parents in self.targets:
             sample = deform_towards(
-                [(self.labelled[k].sample, self.labelled[k].landmarks) for k in parents],
+                [self.labelled[k] for k in parents],
                 image,
                 predict(network, image),
                 share=self.config.share,

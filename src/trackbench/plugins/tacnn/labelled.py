@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from trackbench.plugins.tacnn.augment import Sample
+from trackbench.plugins.tacnn.estimate import Reference
 from trackbench.plugins.tacnn.frames import paint, place_labels
-from trackbench.plugins.tacnn.targeted import Landmarks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,10 +24,10 @@ __all__ = ["LabelledFrame", "from_masks", "from_points", "mean_places"]
 
 @dataclass(frozen=True, eq=False)
 class LabelledFrame:
-    """A frame with its labels: as voxels to learn, as landmarks to deform by."""
+    """A frame with its labels: voxels to learn, and neurons to deform by."""
 
     sample: Sample
-    landmarks: Landmarks
+    reference: Reference
 
 
 def from_points(
@@ -45,7 +45,7 @@ def from_points(
         In voxels of the volume.
     """
     labels = paint(frame, zyx_um, classes, radius)
-    return _labelled(frame, labels, Landmarks(classes, frame.to_voxels(zyx_um)))
+    return _labelled(frame, labels, classes, frame.to_voxels(zyx_um))
 
 
 def from_masks(frame: Frame, labels: NDArray[Any], reduce: tuple[int, int, int]) -> LabelledFrame:
@@ -53,19 +53,21 @@ def from_masks(frame: Frame, labels: NDArray[Any], reduce: tuple[int, int, int])
     placed = place_labels(frame, labels, reduce)
     classes = np.unique(placed[placed > 0]).astype(np.intp)
     voxels = np.array([np.argwhere(placed == number).mean(axis=0) for number in classes])
-    return _labelled(frame, placed, Landmarks(classes, voxels.reshape(-1, 3)))
+    return _labelled(frame, placed, classes, voxels.reshape(-1, 3))
 
 
 def mean_places(frames: Sequence[LabelledFrame], classes: int) -> NDArray[np.float64]:
     """Mean place on the canvas (classes - 1, 3), in voxels, of every neuron."""
     total, count = np.zeros((classes, 3)), np.zeros(classes)
     for frame in frames:
-        np.add.at(total, frame.landmarks.classes, frame.landmarks.voxels)
-        np.add.at(count, frame.landmarks.classes, 1)
+        np.add.at(total, frame.reference.classes, frame.reference.voxels)
+        np.add.at(count, frame.reference.classes, 1)
     places: NDArray[np.float64] = total[1:] / np.maximum(count[1:], 1)[:, None]
     return places
 
 
-def _labelled(frame: Frame, labels: NDArray[Any], landmarks: Landmarks) -> LabelledFrame:
+def _labelled(
+    frame: Frame, labels: NDArray[Any], classes: NDArray[np.intp], voxels: NDArray[Any]
+) -> LabelledFrame:
     sample = Sample(torch.from_numpy(frame.image), torch.from_numpy(labels), frame.voxel_um)
-    return LabelledFrame(sample, landmarks)
+    return LabelledFrame(sample, Reference(frame.image, frame.voxel_um, classes, voxels))

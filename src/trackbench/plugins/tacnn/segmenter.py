@@ -69,11 +69,10 @@ class TacnnSegmenter(Segmenter[TacnnConfig]):
         """Find the neurons that the network knows; who they are is the cloud's evidence."""
         from trackbench.plugins.tacnn.decode import find_neurons
         from trackbench.plugins.tacnn.frames import prepare
-        from trackbench.plugins.tacnn.learner import predict
 
         trained = self.trained
         frame = prepare(volume, trained.canvas)
-        probability = predict(trained.network, frame.image)
+        probability = self._answer(frame.image)
         found = find_neurons(probability, frame.image[0], self.config.fewest_voxels)
         return PointCloud(
             frame.to_um(found.voxels),
@@ -85,14 +84,23 @@ class TacnnSegmenter(Segmenter[TacnnConfig]):
         """Give every voxel (z, y, x) of a volume its neuron: 0 = none, k = the k-th name."""
         from trackbench.plugins.tacnn.decode import keep_largest
         from trackbench.plugins.tacnn.frames import prepare, return_labels
-        from trackbench.plugins.tacnn.learner import predict
 
         trained = self.trained
         frame = prepare(volume, trained.canvas)
-        answer = predict(trained.network, frame.image).argmax(axis=3).astype(np.int16)
+        answer = self._answer(frame.image).argmax(axis=3).astype(np.int16)
         kept = keep_largest(answer, self.config.fewest_voxels)
         shape = volume.data.shape[1:]
         return return_labels(kept, trained.canvas, (shape[0], shape[1], shape[2]))
+
+    def _answer(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        from trackbench.plugins.tacnn.guide import guided
+        from trackbench.plugins.tacnn.learner import predict
+
+        trained = self.trained
+        probability = predict(trained.network, image)
+        if self.config.guide_um == 0:
+            return probability
+        return guided(probability, image, trained.references, self.config.guide_um)
 
 
 def evidence_of(names: tuple[str, ...], probability: NDArray[Any]) -> Evidence:

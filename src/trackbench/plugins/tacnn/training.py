@@ -119,6 +119,7 @@ def train(
         course.learner.network,
         lesson.names,
         lesson.canvas,
+        [frame.reference for frame in lesson.frames],
         about=about,
         trained_on=lesson.keys,
     )
@@ -207,7 +208,7 @@ def _masks_lesson(
         for t in sorted(masks)
     )
     spacing = pitch * canvas.reduce
-    keys = tuple(animal_key(frame.landmarks.voxels * spacing) for frame in frames)
+    keys = tuple(animal_key(frame.reference.voxels * spacing) for frame in frames)
     return _Lesson(canvas, tuple(str(k) for k in numbers), frames, keys)
 
 

@@ -5,21 +5,25 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import torch
 
 from trackbench.core import weights as files
 from trackbench.errors import InputError
+from trackbench.plugins.tacnn.estimate import Reference
 from trackbench.plugins.tacnn.frames import Canvas
 from trackbench.plugins.tacnn.network import Architecture, TacnnNetwork
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["Trained", "load_trained", "save_trained"]
 
 KIND: Final = "tacnn"
 VERSION: Final = 1
+NETWORK: Final = "network."
+FRAME: Final = "frame.{}."
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +38,8 @@ class Trained:
     canvas : Canvas
     about : dict
         The training config and which frames were labelled.
+    references : tuple of Reference
+        The labelled frames.
     trained_on : frozenset of str
         Keys of the labelled frames.
     """
@@ -42,6 +48,7 @@ class Trained:
     names: tuple[str, ...]
     canvas: Canvas
     about: dict[str, Any]
+    references: tuple[Reference, ...]
     trained_on: frozenset[str]
 
 
@@ -50,18 +57,26 @@ def save_trained(
     network: TacnnNetwork,
     names: Iterable[str],
     canvas: Canvas,
+    references: Sequence[Reference],
     *,
     about: Mapping[str, Any],
     trained_on: Iterable[str],
 ) -> None:
-    """Write a network."""
+    """Write a network and the frames that it learned, whose images are kept in half precision."""
     header = {
         **about,
         "architecture": asdict(network.architecture),
         "canvas": asdict(canvas),
         "names": list(names),
+        "voxel_um": [float(step) for step in references[0].voxel_um],
+        "references": len(references),
     }
-    tensors = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
+    tensors = {NETWORK + name: tensor.cpu() for name, tensor in network.state_dict().items()}
+    for number, reference in enumerate(references):
+        own = FRAME.format(number)
+        tensors[own + "image"] = torch.from_numpy(reference.image).half()
+        tensors[own + "classes"] = torch.from_numpy(reference.classes.astype(np.int32))
+        tensors[own + "voxels"] = torch.from_numpy(np.asarray(reference.voxels, np.float32))
     files.save_weights(
         path, tensors, kind=KIND, version=VERSION, about=header, trained_on=trained_on
     )
@@ -81,7 +96,9 @@ def load_trained(path: Path, device: str = "cpu") -> Trained:
     try:
         sizes = about.pop("architecture")
         network = TacnnNetwork(Architecture(**{**sizes, "widths": tuple(sizes["widths"])}))
-        network.load_state_dict(read.tensors)
+        weights = {name: t for name, t in read.tensors.items() if name.startswith(NETWORK)}
+        network.load_state_dict({name.removeprefix(NETWORK): t for name, t in weights.items()})
+        references = tuple(_reference(read.tensors, about, k) for k in range(about["references"]))
         canvas = about.pop("canvas")
         canvas = {key: tuple(v) if isinstance(v, list) else v for key, v in canvas.items()}
         names = tuple(str(name) for name in about.pop("names"))
@@ -92,4 +109,14 @@ def load_trained(path: Path, device: str = "cpu") -> Trained:
             "use weights and program of the same release",
         ) from error
     network.eval().requires_grad_(requires_grad=False).to(torch.device(device))
-    return Trained(network, names, placed, about, read.trained_on)
+    return Trained(network, names, placed, about, references, read.trained_on)
+
+
+def _reference(tensors: Mapping[str, Any], about: Mapping[str, Any], number: int) -> Reference:
+    own = FRAME.format(number)
+    return Reference(
+        tensors[own + "image"].float().numpy(),
+        np.array(about["voxel_um"]),
+        tensors[own + "classes"].numpy().astype(np.intp),
+        tensors[own + "voxels"].numpy().astype(np.float64),
+    )
