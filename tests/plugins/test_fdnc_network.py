@@ -265,7 +265,7 @@ def refine(template, test, scores, rounds=4):
         basis=smooth_basis(template[0]),
         mask=everything(1, 30),
         settings=Refinement(rounds, start_um=4.0, end_um=1.5, limit_um=1.4, prior=0.2),
-    )
+    ).scores
 
 
 def test_refinement_puts_exchanged_neighbours_of_a_bent_worm_right():

@@ -21,11 +21,6 @@ __all__ = ["command"]
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--seed", type=click.IntRange(0), help="Instead of the config's.")
-@click.option(
-    "--matching-from",
-    type=FILE,
-    help="Weights whose matching network is kept: trains the pose network alone.",
-)
 @click.option("--layers", default="", metavar="LIST", help="Sweep: such as 4,6,8.")
 @click.option("--width", default="", metavar="LIST", help="Sweep: such as 32,64,128.")
 def command(
@@ -36,7 +31,6 @@ def command(
     device: str,
     threads: int,
     seed: int | None,
-    matching_from: Path | None,
     layers: str,
     width: str,
 ) -> None:
@@ -61,15 +55,7 @@ def command(
         table = sweep(config, root, out, *sizes, device=device, threads=threads, report=click.echo)
         click.echo(f"{table}")
         return
-    weights = train(
-        config,
-        root,
-        out,
-        device=device,
-        threads=threads,
-        report=click.echo,
-        matching_from=matching_from,
-    )
+    weights = train(config, root, out, device=device, threads=threads, report=click.echo)
     click.echo(f"{weights}: {weights.stat().st_size / 2**20:.1f} MiB")
 
 

@@ -33,7 +33,7 @@ class FdncConfig(Config):
         default=0.0, ge=-20, le=20, description="added to the scores of having no partner"
     )
     refine: int = Field(
-        default=6, ge=0, le=50, description="rounds in which the template is bent onto the test"
+        default=8, ge=0, le=50, description="rounds in which the template is bent onto the test"
     )
     refine_start_um: float = Field(
         default=4.0, gt=0, le=50, description="width of the correspondence in the first round"
@@ -44,6 +44,12 @@ class FdncConfig(Config):
         ge=0,
         le=50,
         description="misfit above which the worms count as two animals and keep their scores",
+    )
+    enough_um: float = Field(
+        default=1.0,
+        ge=0,
+        le=50,
+        description="residual below which half of the network's blocks are enough",
     )
     refine_prior: float = Field(
         default=0.1, ge=0, le=1, description="factor of the scores where the bent template fits"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ from trackbench.errors import UsageError
 from trackbench.plugins.fdnc.network import Scores
 from trackbench.plugins.fdnc.normalise import log_posterior, normalised, shifted
 from trackbench.plugins.fdnc.posenet import agreed_pose, sure_pose
-from trackbench.plugins.fdnc.refine import Refinement, refined, smooth_basis
+from trackbench.plugins.fdnc.refine import Refined, Refinement, refined, smooth_basis
 from trackbench.plugins.fdnc.weights import Trained, load_trained
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from trackbench.plugins.fdnc.config import FdncConfig
-    from trackbench.plugins.fdnc.network import EncodedTemplate
+    from trackbench.plugins.fdnc.network import EncodedTemplate, Look
     from trackbench.plugins.fdnc.posenet import PoseNet
 
     PoseSearch = Callable[[PoseNet, Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -39,8 +39,9 @@ TESTS_AT_ONCE = 16
 ROLLS = 6
 """Rolls that are tried, head first and tail first, where the pose is unsure."""
 
-LEAST_CERTAINTY = 0.3
-"""Mean of the best probabilities below which a pose is not believed."""
+LEAST_CERTAINTY = 0.33
+"""Mean of the best probabilities below which a pose is not believed: first that of the test,
+then that of the template."""
 
 FEWEST_POINTS = 4
 """Fewer points have no pose."""
@@ -53,14 +54,26 @@ class Clouds:
     zyx_um: Tensor
     mask: Tensor
 
+    def take(self, rows: Tensor) -> Clouds:
+        """Keep some clouds."""
+        return Clouds(self.zyx_um[rows], self.mask[rows])
+
+    def replaced(self, rows: Tensor, others: Clouds) -> Clouds:
+        """Put other positions in the place of some clouds'."""
+        return Clouds(self.zyx_um.index_copy(0, rows, others.zyx_um), self.mask)
+
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """A template in the anatomical frame (a batch of one), its encoding and its movements."""
+    """A template in the anatomical frame (a batch of one), its encoding and its movements.
+
+    `turned` keeps it in other poses, from when they are first asked for.
+    """
 
     clouds: Clouds
     encoded: EncodedTemplate
     basis: Tensor
+    turned: list[Template] = field(default_factory=list)
 
 
 class Engine:
@@ -98,8 +111,21 @@ class Engine:
     def encode(self, points: NDArray[np.float32]) -> Template:
         """Encode a template (n, 3), n >= FEWEST_POINTS, in its principal axes (`points`)."""
         clouds, _ = self._anatomical(_padded([points], len(points), self.device), agreed_pose)
+        return self._template(clouds)
+
+    def _template(self, clouds: Clouds) -> Template:
         encoded = self.trained.network.encode(clouds.zyx_um, clouds.mask)
         return Template(clouds, encoded, smooth_basis(clouds.zyx_um[0]))
+
+    def _in_other_poses(self, template: Template) -> list[Template]:
+        """Turn a template by every other of the turns that tests are tried in."""
+        if not template.turned:
+            points, mask = template.clouds.zyx_um, template.clouds.mask
+            every_other = _turns(self.device)[1::2]
+            template.turned.extend(
+                self._template(Clouds(points @ turn, mask)) for turn in every_other
+            )
+        return template.turned
 
     def log_p(
         self, template: Template, tests: Sequence[NDArray[np.float32]]
@@ -123,13 +149,57 @@ class Engine:
 
     @torch.inference_mode()
     def _compare(self, template: Template, clouds: Clouds) -> Tensor:
+        """Match by as few blocks as are enough: where the bent template fits, half of them."""
         tests, sure = self._anatomical(clouds, sure_pose)
-        scores = self._scores(template, tests)
-        certain = _certainty(tests, scores) > LEAST_CERTAINTY * tests.mask.sum(1)
-        unsure = torch.nonzero(~(sure & certain)).squeeze(1)
+        network = self.trained.network
+        look = network.further(template.encoded, network.begin(tests.zyx_um, tests.mask))
+        found = self._refined(template, tests, self._scores(template, look))
+        table = log_posterior(found.scores, tests.mask)
+        rest = torch.nonzero(found.residual_um >= self.config.enough_um).squeeze(1)
+        if len(rest):
+            whole = self._whole(template, tests.take(rest), look.take(rest), sure[rest])
+            table = whole if len(rest) == len(table) else table.index_copy(0, rest, whole)
+        return table
+
+    def _whole(self, template: Template, tests: Clouds, look: Look, sure: Tensor) -> Tensor:
+        """Match by all blocks, and in other poses where the pose is unsure."""
+        scores = self._scores(template, self._to_end(template, look))
+        value = _certainty(tests, scores)
+        unsure = torch.nonzero(~sure | (value < LEAST_CERTAINTY)).squeeze(1)
         if len(unsure):
-            tests, scores = self._turned(template, tests, scores, unsure)
-        scores = refined(
+            found = self._turned(template, tests.take(unsure))
+            better = found.value > value[unsure]
+            where = unsure[better]
+            tests = tests.replaced(where, found.tests.take(better))
+            scores = _replaced(scores, where, found.scores, better)
+            value = value.index_copy(0, where, found.value[better])
+        table = log_posterior(self._refined(template, tests, scores).scores, tests.mask)
+        lost = torch.nonzero(value < LEAST_CERTAINTY).squeeze(1)
+        if len(lost):
+            other = self._with_template_turned(template, tests.take(lost), value[lost], table[lost])
+            table = table.index_copy(0, lost, other)
+        return table
+
+    def _with_template_turned(
+        self, template: Template, tests: Clouds, value: Tensor, table: Tensor
+    ) -> Tensor:
+        """Match to the template in other poses; keep the table (b, m, n + 1) of the surest."""
+        for other in self._in_other_poses(template):
+            found = self._turned(other, tests)
+            refined_scores = self._refined(other, found.tests, found.scores).scores
+            new = log_posterior(refined_scores, tests.mask)
+            table = torch.where((found.value > value)[:, None, None], new, table)
+            value = torch.maximum(found.value, value)
+        return table
+
+    def _to_end(self, template: Template, look: Look) -> Look:
+        network = self.trained.network
+        while look.depth < network.architecture.layers:
+            look = network.further(template.encoded, look)
+        return look
+
+    def _refined(self, template: Template, tests: Clouds, scores: Scores) -> Refined:
+        return refined(
             scores,
             tests.zyx_um,
             template.clouds.zyx_um[0],
@@ -137,51 +207,54 @@ class Engine:
             mask=tests.mask,
             settings=self.refinement,
         )
-        return log_posterior(scores, tests.mask)
 
-    def _scores(self, template: Template, tests: Clouds, levels: int | None = None) -> Scores:
-        network, count = self.trained.network, len(tests.mask)
-        outputs = network.compare(template.encoded, tests.zyx_um, tests.mask, levels)
-        raw = network.score(len(outputs) - 1, template.encoded, outputs[-1])
+    def _scores(self, template: Template, look: Look) -> Scores:
+        raw = self.trained.network.score_look(template.encoded, look)
         heat, none = self.config.temperature, self.config.none_bias
         return Scores(
             raw.pairs / heat,
             (raw.test_alone + none) / heat,
-            (raw.template_alone.expand(count, -1) + none) / heat,
+            (raw.template_alone.expand(len(raw.pairs), -1) + none) / heat,
         )
 
-    def _turned(
-        self, template: Template, tests: Clouds, scores: Scores, unsure: Tensor
-    ) -> tuple[Clouds, Scores]:
-        """Turn tests of unsure pose; keep what matches most surely.
+    def _turned(self, template: Template, tests: Clouds) -> Turned:
+        """Turn tests and keep what matches most surely.
 
         All turns are looked at by the first level of the network, the best by all of it.
         """
-        own = Clouds(tests.zyx_um[unsure], tests.mask[unsure])
-        turns = _turns(self.device)
-        points = own.zyx_um @ turns.unsqueeze(1)
-        every = Clouds(points.flatten(0, 1), own.mask.repeat(len(turns), 1))
-        value = _certainty(every, self._scores(template, every, levels=1))
-        best = value.view(len(turns), -1).argmax(0)
-        chosen = Clouds(points[best, torch.arange(len(best))], own.mask)
-        found = self._scores(template, chosen)
-        before = Scores(*(part[unsure] for part in _parts(scores)))
-        better = _certainty(chosen, found) > _certainty(own, before)
-        where, kept = unsure[better], chosen.zyx_um[better]
-        replaced = (
-            part.index_copy(0, where, new[better])
-            for part, new in zip(_parts(scores), _parts(found), strict=True)
-        )
-        return Clouds(tests.zyx_um.index_copy(0, where, kept), tests.mask), Scores(*replaced)
+        network, turns = self.trained.network, _turns(self.device)
+        points = (tests.zyx_um @ turns.unsqueeze(1)).flatten(0, 1)
+        every = Clouds(points, tests.mask.repeat(len(turns), 1))
+        first = network.further(template.encoded, network.begin(every.zyx_um, every.mask))
+        value = _certainty(every, self._scores(template, first)).view(len(turns), -1)
+        count = len(tests.mask)
+        best = value.argmax(0) * count + torch.arange(count, device=self.device)
+        chosen = every.take(best)
+        scores = self._scores(template, self._to_end(template, first.take(best)))
+        return Turned(chosen, scores, _certainty(chosen, scores))
 
 
-def _parts(scores: Scores) -> tuple[Tensor, Tensor, Tensor]:
-    return scores.pairs, scores.test_alone, scores.template_alone
+@dataclass(frozen=True, eq=False)
+class Turned:
+    """Tests in the poses that match most surely, their scores and how sure they are (b,)."""
+
+    tests: Clouds
+    scores: Scores
+    value: Tensor
+
+
+def _replaced(scores: Scores, where: Tensor, new: Scores, rows: Tensor) -> Scores:
+    return Scores(
+        scores.pairs.index_copy(0, where, new.pairs[rows]),
+        scores.test_alone.index_copy(0, where, new.test_alone[rows]),
+        scores.template_alone.index_copy(0, where, new.template_alone[rows]),
+    )
 
 
 def _certainty(tests: Clouds, scores: Scores) -> Tensor:
-    """Sum of the largest pair probability of every test neuron, (b,)."""
-    return normalised(shifted(scores), tests.mask).pairs().amax(2).sum(1)
+    """Mean of the largest pair probability of every test neuron, (b,)."""
+    sums = normalised(shifted(scores), tests.mask).pairs().amax(2).sum(1)
+    return sums / tests.mask.sum(1)
 
 
 def _turns(device: torch.device) -> Tensor:

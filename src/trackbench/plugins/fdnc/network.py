@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from trackbench.plugins.fdnc.attention import Block, Embedding, Memory, Rotary
+from trackbench.plugins.fdnc.attention import Block, Embedding, Memory, Rotary, Turns
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +70,31 @@ class Scores:
     template_alone: Tensor
 
 
+@dataclass(frozen=True, eq=False)
+class Look:
+    """Tests on their way through the blocks, so that some can go further than others.
+
+    Parameters
+    ----------
+    tokens : Tensor, (b, m, width)
+    turns : tuple of Tensor
+        From `Rotary`.
+    mask : Tensor, (b, m), of the tokens' dtype
+    depth : int
+        Blocks behind them.
+    """
+
+    tokens: Tensor
+    turns: Turns
+    mask: Tensor
+    depth: int
+
+    def take(self, rows: Tensor) -> Look:
+        """Keep some tests."""
+        turns = tuple(turn[rows] for turn in self.turns)
+        return Look(self.tokens[rows], turns, self.mask[rows], self.depth)
+
+
 class MatchingNetwork(nn.Module):
     """Pre-norm transformer with rotary positions; see the module's docstring."""
 
@@ -113,52 +138,47 @@ class MatchingNetwork(nn.Module):
         return EncodedTemplate(tuple(memories), tuple(outputs), mask)
 
     def compare(
-        self,
-        template: EncodedTemplate,
-        zyx_um: Tensor,
-        mask: Tensor,
-        levels: int | None = None,
+        self, template: EncodedTemplate, zyx_um: Tensor, mask: Tensor
     ) -> tuple[Tensor, ...]:
         """Tokens of tests (b, m, 3) that look at their templates; rows of a group are adjacent.
-
-        Parameters
-        ----------
-        template : EncodedTemplate
-        zyx_um : Tensor, (b, m, 3)
-            Anatomical frame, µm, float32.
-        mask : Tensor of bool, (b, m)
-        levels : int, optional
-            How many scored levels are computed; all by default.
 
         Returns
         -------
         tuple of Tensor, (b, m, width)
             After the blocks in `deep`, then the last.
         """
-        tokens, turns, there = self._start(zyx_um, mask, 1)
-        outputs = []
-        for depth, (block, memory) in enumerate(
-            zip(self.blocks, template.memories, strict=True), start=1
-        ):
-            tokens = block(tokens, turns, there, memory)
-            if depth in self._scored:
-                outputs.append(tokens)
-            if len(outputs) == levels:
-                break
+        look, outputs = self.begin(zyx_um, mask), []
+        while look.depth < len(self.blocks):
+            look = self.further(template, look)
+            outputs.append(look.tokens)
         return tuple(outputs)
+
+    def begin(self, zyx_um: Tensor, mask: Tensor) -> Look:
+        """Start tests (b, m, 3) with mask (b, m) of bool; see `further`."""
+        return Look(*self._start(zyx_um, mask, 1), 0)
+
+    def further(self, template: EncodedTemplate, look: Look) -> Look:
+        """Bring tests to the next level that is scored."""
+        tokens, depth = look.tokens, look.depth
+        while depth == look.depth or depth not in self._scored:
+            tokens = self.blocks[depth](tokens, look.turns, look.mask, template.memories[depth])
+            depth += 1
+        return Look(tokens, look.turns, look.mask, depth)
 
     def score(self, level: int, template: EncodedTemplate, tests: Tensor) -> Scores:
         """Score the tokens of one level of `compare` (0 .. len(deep)) against the template's."""
         scores: Scores = self.heads[level](tests, template.outputs[level])
         return scores
 
+    def score_look(self, template: EncodedTemplate, look: Look) -> Scores:
+        """Score tests at the level that `further` brought them to."""
+        return self.score(sorted(self._scored).index(look.depth), template, look.tokens)
+
     @property
     def _scored(self) -> set[int]:
         return {*self.architecture.deep, self.architecture.layers}
 
-    def _start(
-        self, zyx_um: Tensor, mask: Tensor, role: int
-    ) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
+    def _start(self, zyx_um: Tensor, mask: Tensor, role: int) -> tuple[Tensor, Turns, Tensor]:
         tokens = self.embed(zyx_um) + self.role[role]
         return tokens, self.rotary(zyx_um, self.dtype), mask.to(self.dtype)
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["Normalised", "log_posterior", "normalised", "shifted"]
 
 LEAST_SCORE: Final = -80.0
-"""Of having no partner, below the largest score: so no sum of exponentials is 0 in float32."""
+"""Below the largest score: its exponential is a normal number of float32. Those that are not
+take ten times as long, and a sum of them may be 0."""
 
 LEAST_LOG: Final = -1e4
 
@@ -70,13 +71,13 @@ def normalised(scores: Scores, mask: Tensor) -> Normalised:
     mask : Tensor of bool, (b, m)
         False where the test is padded.
     """
-    exponential = scores.pairs.exp()
+    exponential = scores.pairs.clamp_min(LEAST_SCORE).exp_()
     there = mask.to(exponential.dtype)
     alone = scores.test_alone.clamp_min(LEAST_SCORE).exp()
     others = scores.template_alone.clamp_min(LEAST_SCORE).exp()
     by_row = exponential.sum(2) + alone
     columns = ((there.unsqueeze(1) @ exponential).squeeze(1) + others).rsqrt()
-    pairs = (exponential @ columns.unsqueeze(2)).squeeze(2) * by_row.rsqrt()
+    pairs = (exponential * columns.unsqueeze(1)).sum(2) * by_row.rsqrt()
     none = alone / by_row
     rows = there * by_row.rsqrt() / (pairs + none)
     return Normalised(exponential, rows, columns, none / (pairs + none))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from trackbench.plugins.fdnc.normalise import Normalised
 
-__all__ = ["Refinement", "refined", "smooth_basis"]
+__all__ = ["Refined", "Refinement", "refined", "smooth_basis"]
 
 SCALES_UM: Final = ((30.0, 5.0), (15.0, 1.5))
 """Distance over which neurons move together, and the standard deviation of that movement."""
@@ -70,6 +70,22 @@ class Refinement:
     prior: float
 
 
+@dataclass(frozen=True, eq=False)
+class Refined:
+    """What the refinement gives.
+
+    Parameters
+    ----------
+    scores : Scores
+        Of tests (b, m) and one template (n).
+    residual_um : Tensor, (b,)
+        Root mean square distance an axis between the tests and the bent template.
+    """
+
+    scores: Scores
+    residual_um: Tensor
+
+
 def smooth_basis(template_um: Tensor) -> Tensor:
     """Give basis functions of smooth movements at the neurons (n, 3): (n, k).
 
@@ -92,7 +108,7 @@ def refined(
     basis: Tensor,
     mask: Tensor,
     settings: Refinement,
-) -> Scores:
+) -> Refined:
     """Join the scores and the residuals to the bent template.
 
     Parameters
@@ -108,7 +124,7 @@ def refined(
     settings : Refinement
     """
     if not settings.rounds:
-        return scores
+        return Refined(scores, torch.full_like(tests_um[:, 0, 0], torch.inf))
     own = shifted(scores)
     first = found = normalised(own, mask)
     bent = template_um
@@ -125,7 +141,7 @@ def refined(
     widths = (SHARPER * residual).clamp(LEAST_UM, settings.end_um)
     share = 1 - (1 - settings.prior) * fits
     mixture = _Mixture(share, FINAL_GAIN * fits, widths / fits.sqrt())
-    return mixture.joined(own, tests_um, bent)
+    return Refined(mixture.joined(own, tests_um, bent), residual)
 
 
 def _width(settings: Refinement, turn: int) -> float:
@@ -160,7 +176,8 @@ class _Mixture:
 def _partners(found: Normalised, tests_um: Tensor) -> tuple[Tensor, Tensor]:
     """Probability of each template neuron to have a partner (b, n), times its mean place."""
     points = torch.cat([tests_um, torch.ones_like(tests_um[..., :1])], dim=2)
-    sums = found.exponential.mT @ (found.rows.unsqueeze(2) * points)
+    # a wide product of few rows is several times faster than a narrow one of many
+    sums = ((found.rows.unsqueeze(2) * points).mT @ found.exponential).mT
     sums = found.columns.unsqueeze(2) * sums
     return sums[..., 3], sums[..., :3]
 
@@ -181,7 +198,7 @@ def _bend(
 def _residual(found: Normalised, tests_um: Tensor, bent: Tensor) -> Tensor:
     """Root mean square distance an axis of the expected pairs, in µm, (b,)."""
     mass, place = _partners(found, tests_um)
-    ours = found.rows * (found.exponential @ found.columns.unsqueeze(2)).squeeze(2)
+    ours = found.pairs().sum(2)
     squares = (ours * tests_um.square().sum(2)).sum(1) + (mass * bent.square().sum(2)).sum(1)
     distances = squares - 2 * (place * bent).sum((1, 2))
     return (distances / (3 * mass.sum(1).clamp_min(1e-6))).clamp_min(0).sqrt()

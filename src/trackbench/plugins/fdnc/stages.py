@@ -87,7 +87,7 @@ class PoseStage(Stage[PoseBatch]):
         self.weights = MixedPrecision(
             PoseNet(),
             learning_rate=config.pose.learning_rate,
-            matrix_learning_rate=config.pose.matrix_learning_rate,
+            matrix_learning_rate=0.0,
             weight_decay=config.weight_decay,
             average=config.pose.average,
         )

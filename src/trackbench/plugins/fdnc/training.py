@@ -14,7 +14,7 @@ from trackbench.datasets.semisynthetic.worms import read_worms, to_anatomical_fr
 from trackbench.errors import InputError
 from trackbench.plugins.fdnc.optimiser import keep_freed_memory
 from trackbench.plugins.fdnc.stages import MatchingStage, PoseStage, Stage
-from trackbench.plugins.fdnc.weights import Trained, load_trained, save_trained
+from trackbench.plugins.fdnc.weights import save_trained
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,6 @@ def train(
     device: str = "cpu",
     threads: int = 1,
     report: Callable[[str], object] = print,
-    matching_from: Path | None = None,
 ) -> Path:
     """Train both networks and write `weights.safetensors`, `curve.csv` and `curve.png`.
 
@@ -55,9 +54,6 @@ def train(
         Of torch.
     report : callable
         Takes one line of progress.
-    matching_from : Path, optional
-        Weights whose matching network is kept: the pose network alone is trained, as the same
-        config would train it after the matching network.
 
     Returns
     -------
@@ -69,10 +65,8 @@ def train(
     MissingDataError
         No train worms there.
     InputError
-        The checkpoint in the folder belongs to another config, or the weights in
-        `matching_from` can't be used.
+        The checkpoint in the folder belongs to another config.
     """
-    kept = None if matching_from is None else _kept(matching_from)
     keep_freed_memory()
     torch.set_num_threads(threads)
     torch.manual_seed(config.seed)
@@ -82,24 +76,18 @@ def train(
     poses, matching = PoseStage(config, bank), MatchingStage(config, bank)
     stages: tuple[Stage[Any], ...] = (matching, poses)
     for number, stage in enumerate(stages):
-        if kept is not None and stage is matching:
-            continue
         stage.weights.to(device)
         run.train(stage, torch.Generator(device).manual_seed(10 * config.seed + number))
     target = out / "weights.safetensors"
     save_trained(
         target,
         poses.weights.averaged,
-        matching.weights.averaged if kept is None else kept.network,
+        matching.weights.averaged,
         about={"config": config.model_dump(mode="json"), "simulator": SIMULATOR_VERSION},
-        trained_on=bank.digests if kept is None else {*bank.digests, *kept.trained_on},
+        trained_on=bank.digests,
     )
     draw_curve(out / "curve.csv", out / "curve.png")
     return target
-
-
-def _kept(weights: Path) -> Trained:
-    return load_trained(weights, torch.float32, torch.device("cpu"))
 
 
 class _Run:

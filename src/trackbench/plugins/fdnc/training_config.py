@@ -48,9 +48,6 @@ class PoseSection(_Section):
     batch: int = 64
     simulator: SimulatorConfig = SimulatorConfig()
     learning_rate: float = 3e-3
-    matrix_learning_rate: float = Field(
-        default=0.0, ge=0, description="of the blocks' matrices (Muon); 0: AdamW for them as well"
-    )
     average: float = Field(
         default=0.003, description="share of the new weights in the moving average"
     )
