@@ -10,7 +10,7 @@ function drawTime(place, figure, methods, hidden) {
   const values = [...points.flatMap((p) => [p.low ?? p.y, p.y]), ...figure.levels.map((l) => l.y)];
   const c = frame(place, {
     height: 340,
-    x: { log: true, domain: [Math.min(...times) / 2.2, Math.max(...times) * 2.2], label: figure.x },
+    x: { log: true, domain: [Math.min(...times) / 2.2, Math.max(...times) * 4], label: figure.x },
     y: { domain: niceDomain(values.length ? values : [0], 0, 1.02), label: figure.y },
   });
   drawLevels(c, figure.levels);

@@ -54,8 +54,8 @@ function logTicks(d0, d1, wanted) {
     return values.filter((value) => value >= d0 * 0.999 && value <= d1 * 1.001);
   };
   const sparse = Math.max(1, Math.ceil((high - low + 1) / wanted));
-  const choices = [spread([1, 2, 5], 1), spread([1, 3], 1), spread([1], sparse)];
-  return (choices.find((values) => values.length <= wanted) ?? choices[2]).map((value) => ({
+  const choices = [spread([1, 2, 5], 1), spread([1, 3], 1), spread([1], 1), spread([1], sparse)];
+  return (choices.find((values) => values.length <= wanted) ?? choices.at(-1)).map((value) => ({
     value,
     text: value >= 1e-4 && value < 1e4 ? String(Number(value.toPrecision(1))) : value.toExponential(0),
   }));
@@ -70,7 +70,7 @@ function frame(place, { height, x, y, box = {} }) {
   const root = node("svg", { viewBox: `0 0 ${width} ${height}`, width, height, class: "chart" });
   const scaleX = x.log ? logarithmic(x.domain, across) : linear(x.domain, across);
   const scaleY = y ? linear(y.domain, down) : null;
-  const room = Math.max(2, Math.floor((width - inner.left - inner.right) / 80));
+  const room = Math.max(2, Math.floor((width - inner.left - inner.right) / 70));
   const axes = node("g", { class: "axes" });
   const ticks = x.bare ? [] : x.log ? logTicks(...x.domain, room) : linearTicks(...x.domain, room);
   for (const tick of ticks) {
