@@ -184,7 +184,8 @@ def write_release(package: Path, kind: Kind, number: int) -> Path:
 
 def trackbench(package: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Call the command line with a package installed."""
-    environment = os.environ | {"PYTHONPATH": str(package)}
+    found = [str(package), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(found)}
     command = [sys.executable, "-c", "from trackbench.cli import main; main()", *words]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
