@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trackbench.benchmarks.history import HISTORY, read_history
-from trackbench.benchmarks.report.export import write_tables
+from trackbench.benchmarks.report.export import write_breakdowns
 from trackbench.benchmarks.report.page import Context, write_page
 from trackbench.benchmarks.report.sections import read_sections
 from trackbench.benchmarks.store import Store
@@ -60,4 +60,4 @@ def write_report(
     sections = read_sections(store)
     known = ganglia or {}
     write_page(store, sections, Context(known, read_history(history or folder / HISTORY)), target)
-    return [target, *(write_tables(tables, sections, known) if tables else ())]
+    return [target, *(write_breakdowns(tables, sections, known) if tables else ())]

@@ -18,13 +18,22 @@ if TYPE_CHECKING:
     from trackbench.benchmarks.report.breakdown import Line
     from trackbench.benchmarks.report.sections import Entry, Section
 
-__all__ = ["TABLES", "write_tables"]
+__all__ = ["TABLES", "write_breakdowns"]
 
-TABLES: Final = ("per_neuron.csv", "per_ganglion.csv", "per_lab.csv", "paired.csv")
-"""What is written."""
+SHARE: Final = ("n", "share_right")
+TABLES: Final[dict[str, tuple[str, ...]]] = {
+    "per_neuron.csv": (*IDENTITY, "neuron", "ganglion", *SHARE, "mostly_mistaken_for"),
+    "per_ganglion.csv": (*IDENTITY, "ganglion", *SHARE),
+    "per_lab.csv": (*IDENTITY, "metric", "lab", "n_cases", "n_animals", "mean", "low", "high"),
+    "paired.csv": (
+        *("dataset", "protocol", "split", "metric", "first", "second", "n_cases", "n_animals"),
+        *("difference", "better", "equal", "worse", "p_wilcoxon", "p_permutation"),
+    ),
+}
+"""What is written, with the columns."""
 
 
-def write_tables(
+def write_breakdowns(
     folder: Path, sections: Sequence[Section], ganglia: Mapping[str, str]
 ) -> list[Path]:
     """Write the breakdowns of all drawn methods, one line a method and neuron, ganglion or lab.
@@ -43,30 +52,15 @@ def write_tables(
         The disk is full or can't be written.
     """
     make_folder(folder)
-    share = ("n", "share_right")
-    tables: tuple[tuple[tuple[str, ...], Iterable[Sequence[Any]]], ...] = (
-        (
-            (*IDENTITY, "neuron", "ganglion", *share, "mostly_mistaken_for"),
-            (row for section in sections for row in _neurons(section, ganglia)),
-        ),
-        (
-            (*IDENTITY, "ganglion", *share),
-            (row for section in sections for row in _ganglia(section, ganglia)),
-        ),
-        (
-            (*IDENTITY, "metric", "lab", "n_cases", "n_animals", "mean", "low", "high"),
-            (row for section in sections for row in _labs(section)),
-        ),
-        (
-            ("dataset", "protocol", "split", "metric", "first", "second", "n_cases", "n_animals",
-             "difference", "better", "equal", "worse", "p_wilcoxon", "p_permutation"),
-            (row for section in sections for row in _pairs(section)),
-        ),
-    )  # fmt: skip
-    paths = [folder / name for name in TABLES]
-    for path, (header, rows) in zip(paths, tables, strict=True):
-        _write(path, header, rows)
-    return paths
+    rows: tuple[Iterable[Sequence[Any]], ...] = (
+        (row for section in sections for row in _neurons(section, ganglia)),
+        (row for section in sections for row in _ganglia(section, ganglia)),
+        (row for section in sections for row in _labs(section)),
+        (row for section in sections for row in _pairs(section)),
+    )
+    for (name, columns), lines in zip(TABLES.items(), rows, strict=True):
+        _write(folder / name, columns, lines)
+    return [folder / name for name in TABLES]
 
 
 def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -107,14 +101,7 @@ def _labs(section: Section) -> Iterator[list[Any]]:
 def _pairs(section: Section) -> Iterator[list[Any]]:
     for pair in pairs(section):
         where = (section.dataset, section.protocol, section.split, section.metric)
+        names = (pair.first.name, pair.second.name)
         counts = (pair.n_cases, pair.n_animals, pair.difference)
         signs = (pair.better, pair.equal, pair.worse)
-        yield [
-            *where,
-            pair.first.name,
-            pair.second.name,
-            *counts,
-            *signs,
-            pair.wilcoxon,
-            pair.permutation,
-        ]
+        yield [*where, *names, *counts, *signs, pair.wilcoxon, pair.permutation]
