@@ -17,6 +17,7 @@ from trackbench.plugins.fdnc.posenet import (
     bin_centres,
     pose_matrix,
     principal_frame,
+    sure_pose,
     true_pose,
 )
 from trackbench.plugins.fdnc.published import PARAMETERS, PublishedNetwork
@@ -123,6 +124,35 @@ def test_a_template_is_encoded_without_its_tests(network):
         network.compare(first, cloud(9, seed=3).double(), everywhere(cloud(9)))
         second = network.encode(template.double(), everywhere(template))
     assert torch.equal(first.outputs[-1], second.outputs[-1])
+
+
+def test_tests_can_go_on_from_a_level_by_themselves(network):
+    template, tests = cloud(11).double(), cloud(9, seed=1, batch=3).double()
+    with torch.no_grad():
+        encoded = network.encode(template, everywhere(template))
+        levels = network.compare(encoded, tests, everywhere(tests))
+        look = network.further(encoded, network.begin(tests, everywhere(tests)))
+        assert torch.equal(look.tokens, levels[0])
+        last = network.further(encoded, look.take(torch.tensor([2])))
+    assert torch.allclose(last.tokens[0], levels[1][2], atol=1e-9)
+    assert last.depth == SMALL.layers
+
+
+def test_one_look_is_enough_only_where_the_network_is_sure():
+    torch.manual_seed(0)
+    network = PoseNet(width=24, layers=2).eval()
+    points = cloud(20, batch=3)
+    with torch.no_grad():
+        found, wanted = (
+            find(network, points, everywhere(points)) for find in (sure_pose, agreed_pose)
+        )
+        for mine, theirs in zip(found, wanted, strict=True):
+            assert torch.equal(mine, theirs)
+        network.head.bias[2:] = 40 * torch.cos(bin_centres() - 1.0).repeat(2)
+        network.head.bias[2:26] += 60
+        pose, sure = sure_pose(network, points, everywhere(points))
+        assert torch.equal(pose, best_pose(network(points, everywhere(points))))
+    assert bool(sure.all())
 
 
 def test_a_pose_is_found_again_from_its_classes():
