@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -25,7 +26,6 @@ from trackbench.track.tracks import Detections, Tracks, independent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -36,22 +36,27 @@ __all__ = ["Peak", "track"]
 PENDING: Final = 2
 """Jobs handed out beyond those that run, per worker: memory stays bounded."""
 
+STATM: Final = Path("/proc/self/statm")
+"""Of Linux: memory in pages, the third number is what is shared."""
+
 RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
 
-Answer = tuple[int, list[Found], int, int]
-"""Job, its volumes, the process that did it and that process's peak memory in bytes."""
+Answer = tuple[int, list[Found], int, tuple[int, int]]
+"""Job, its volumes, the process that did it and that process's `_memory`."""
 
 
 @dataclass
 class Peak:
-    """Largest resident memory of each process of a run, in bytes."""
+    """Largest resident memory of each process of a run: its own and shared, in bytes."""
 
-    by_process: dict[int, int]
+    by_process: dict[int, tuple[int, int]]
 
     @property
     def gib(self) -> float:
-        """Sum over the processes in GiB: an upper bound, since they share libraries."""
-        return sum(self.by_process.values()) / 2**30
+        """Sum over the processes in GiB; libraries that they share are counted once."""
+        own = sum(private for private, _ in self.by_process.values())
+        shared = max((shared for _, shared in self.by_process.values()), default=0)
+        return (own + shared) / 2**30
 
 
 def track(
@@ -160,8 +165,13 @@ def _run(job: int, volumes: range) -> Answer:
     return job, _OWN["worker"].run(volumes), os.getpid(), _memory()
 
 
-def _memory() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
+def _memory() -> tuple[int, int]:
+    """Give this process's largest resident memory in bytes: its own, and shared (libraries)."""
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
+    if not STATM.exists():
+        return largest, 0
+    shared = int(STATM.read_text(encoding="ascii").split()[2]) * resource.getpagesize()
+    return largest - shared, shared
 
 
 def _assembled(
