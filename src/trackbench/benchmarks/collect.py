@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from trackbench.benchmarks.record import Row
     from trackbench.benchmarks.store import Store
 
-__all__ = ["Group", "GroupHead", "collect", "heads"]
+__all__ = ["Group", "GroupHead", "collect", "heads", "wanted_cells"]
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,17 @@ class Group:
 
 def collect(store: Store) -> Iterator[Group]:
     """Give all groups of a store, in the order in which they were first wanted."""
+    for head, chunks in _latest(store):
+        yield _group(store, head, chunks)
+
+
+def wanted_cells(store: Store) -> set[str]:
+    """Give the keys of the cells that `collect` reads."""
+    return {cell_key(head.key, chunk) for head, chunks in _latest(store) for chunk in chunks}
+
+
+def _latest(store: Store) -> list[tuple[GroupHead, list[str]]]:
+    """Give every group with the keys of its chunks; of two runs of one the later counts."""
     latest: dict[tuple[object, ...], tuple[GroupHead, list[str]]] = {}
     for plan in store.plans():
         for part in plan["parts"]:
@@ -83,8 +94,7 @@ def collect(store: Store) -> Iterator[Group]:
             for way in part["combinations"]:
                 head = _head(plan, part, way)
                 latest[head.names] = (head, chunks)
-    for head, chunks in latest.values():
-        yield _group(store, head, chunks)
+    return list(latest.values())
 
 
 def heads(plan: dict[str, Any]) -> list[GroupHead]:

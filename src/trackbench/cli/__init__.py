@@ -20,6 +20,7 @@ __all__ = ["COMMANDS", "app", "main"]
 COMMANDS: Final = {
     "run": "Score segmenters, matchers and labelers on a dataset.",
     "score": "Score a result store again, without running anything.",
+    "store": "Say what a result store holds; remove what is stale.",
     "report": "Write a self-contained HTML report of a result store.",
     "compare": "Hold one result set against another; exit code 1 on a regression.",
     "baseline": "Keep the figures that later runs are held against.",
