@@ -27,7 +27,7 @@ from trackbench.core.evidence import add, label
 from trackbench.core.registry import load_registry
 from trackbench.core.spec import parse_specs
 from trackbench.datasets.locate import find
-from trackbench.datasets.neuropal import NeuroPAL
+from trackbench.datasets.neuropal import NeuroPAL, NeuroPALConfig
 from trackbench.datasets.readers.ganglia import ganglion_of, known_ganglia
 
 if TYPE_CHECKING:
@@ -41,11 +41,20 @@ STEPS = {
     "wormnd-position": ("atlas", "crf", "vote", "identity"),
 }
 CROSS_LAB = "HL"
-HARD = ("Ventral Ganglion", "Retrovesicular Ganglion")
+HARD = ("Ventral Ganglion", "Retro Vesicular Ganglion")
 TITLES = {
     "wormnd": "Position and color",
     "wormnd-position": "Positions alone",
 }
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is asked for on the command line."""
+
+    data_dir: Path | None
+    matcher: str
+    limit: int | None
 
 
 @dataclass(frozen=True)
@@ -83,11 +92,12 @@ class Tables:
         return [[row[k] for k in columns] for row in self.found]
 
 
-def collect(protocol: str, split: str, data_dir: Path | None, matcher: str) -> Tables:
+def collect(protocol: str, split: str, options: Options) -> Tables:
     """Run all labelers of a protocol on a split."""
-    cases = list(NeuroPAL().cases(protocol, split, data_dir))
-    specs = parse_specs("+".join(STEPS[protocol]))
-    tables = collect_tables(load_registry(), specs, parse_specs(matcher)[0], cases)
+    dataset = NeuroPAL(NeuroPALConfig(limit=options.limit))
+    cases = list(dataset.cases(protocol, split, options.data_dir))
+    specs = parse_specs(",".join(STEPS[protocol]))
+    tables = collect_tables(load_registry(), specs, parse_specs(options.matcher)[0], cases)
     return Tables(cases, tables)
 
 
@@ -110,7 +120,7 @@ def rows_of(protocol: str, validation: Tables, test: Tables) -> tuple[list[Row],
     for count in range(2, len(names) + 1):
         columns = list(range(count))
         weights = weigh(validation.only(columns), validation.cases).weights
-        typed = weighted_specs(parse_specs("+".join(names[:count])), weights)
+        typed = weighted_specs(parse_specs(",".join(names[:count])), weights)
         steps.append(named(f"`{typed}`", test, columns, weights))
     return sorted(alone, key=lambda row: row.shares.mean()), steps
 
@@ -170,6 +180,8 @@ def by_ganglion(
     parts = {name: home == name for name in HARD}
     parts["all others"] = ~np.isin(home, HARD)
     for name, chosen in parts.items():
+        if not chosen.any():
+            continue
         cells = [f"{np.concatenate(row.right)[chosen].mean():.3f}" for row in rows]
         lines.append(f"| {name} ({chosen.sum()}) | " + " | ".join(cells) + " |")
     return lines
@@ -181,10 +193,10 @@ def heading(first: str, rows: Sequence[Row]) -> str:
     return f"| {first} | {titles} |\n|{'---|' * (len(rows) + 1)}"
 
 
-def section(protocol: str, data_dir: Path | None, matcher: str) -> list[str]:
+def section(protocol: str, options: Options) -> list[str]:
     """Measure one protocol and write its section."""
-    validation = collect(protocol, "validation", data_dir, matcher)
-    test = collect(protocol, "test", data_dir, matcher)
+    validation = collect(protocol, "validation", options)
+    test = collect(protocol, "test", options)
     alone, steps = rows_of(protocol, validation, test)
     short = [
         Row(f"+ `{name}`", row.right, row.top5)
@@ -206,9 +218,9 @@ def section(protocol: str, data_dir: Path | None, matcher: str) -> list[str]:
         "",
         *by_lab(short, test.cases),
         "",
-        *by_ganglion(alone, test.cases, known_ganglia(data_dir)),
+        *by_ganglion(alone, test.cases, known_ganglia(options.data_dir)),
         "",
-        *by_ganglion(short, test.cases, known_ganglia(data_dir)),
+        *by_ganglion(short, test.cases, known_ganglia(options.data_dir)),
         "",
     ]
 
@@ -233,14 +245,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-dir", type=Path, default=None)
     parser.add_argument("--matcher", default="fdnc")
+    parser.add_argument("--limit", type=int, default=None, help="worms a split, for a trial")
     parser.add_argument("--out", type=Path, default=PAGE)
-    options = parser.parse_args()
-    data_dir = find("wormnd", options.data_dir)
+    given = parser.parse_args()
+    options = Options(find("wormnd", given.data_dir), given.matcher, given.limit)
     lines = head(options.matcher)
     for protocol in STEPS:
-        lines += section(protocol, data_dir, options.matcher)
-    options.out.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
-    click.echo(f"wrote {options.out}")
+        click.echo(f"{protocol} ...")
+        lines += section(protocol, options)
+    given.out.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    click.echo(f"wrote {given.out}")
 
 
 if __name__ == "__main__":
