@@ -67,7 +67,7 @@ class Series:
     metric : str
         The protocol's headline metric.
     kind : str
-        `ACCURACY`: the mean score. `SPEED`: s/volume over the s of the calibration kernel in the
+        `ACCURACY`: the mean score. `SPEED`: s/volume over the s of the calibration kernels in the
         same process, so that machines can be told apart from changes.
     points : tuple of Point
         The oldest first.

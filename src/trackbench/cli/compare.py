@@ -30,7 +30,7 @@ def command(base: Path, head: Path, gates_file: Path | None, shape: str, *, wilc
     """Hold HEAD against BASE: each a result store, or a baseline file.
 
     Accuracy is paired by animal (permutation test, Holm over all combinations); speed is a ratio to
-    the calibration kernel and to `nearest` of the same run, so the machines may differ.
+    calibration kernels and to `nearest` of the same run, so the machines may differ.
 
     \b
     Exit codes: 0 no gate is broken, 1 a regression, 2 wrong usage, 4 nothing comparable.
