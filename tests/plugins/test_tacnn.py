@@ -107,6 +107,16 @@ def test_the_labelled_frame_counts_as_seen_and_no_other(recording, weights):
 
 
 @pytest.mark.slow
+def test_the_guide_can_be_left_out(recording, weights):
+    volume = recording.volume(3)
+    plain = TacnnSegmenter(TacnnConfig(weights=weights, guide_um=0)).segment(volume)
+    tight = TacnnSegmenter(TacnnConfig(weights=weights, guide_um=1)).segment(volume)
+    assert not np.array_equal(plain.evidence.log_p, tight.evidence.log_p)
+    surest = [cloud.evidence.log_p[:, :-1].max(axis=1).mean() for cloud in (plain, tight)]
+    assert surest[1] > surest[0]
+
+
+@pytest.mark.slow
 def test_the_weights_keep_the_frames_that_were_labelled(recording, weights):
     (reference,) = segmenter(weights).trained.references
     truth = recording.points(0)
@@ -122,6 +132,7 @@ def test_masks_are_learned_and_predicted_as_masks(recording, tmp_path):
     config = SETTINGS.model_copy(update={"extra_steps": 0})
     path = training.train(recording, {0: recording.labels(0)}, config, tmp_path, targets=1)
     plugin = segmenter(path)
+    assert plugin.trained.about["masks"]
     truth, found = recording.labels(1), plugin.label_volume(recording.volume(1))
     assert found.shape == truth.shape
     names = plugin.trained.names

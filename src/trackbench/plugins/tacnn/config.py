@@ -23,7 +23,7 @@ class TacnnConfig(Config):
         default=2.0,
         ge=0,
         le=1000,
-        description="width of the prior of each neuron's place by the others; 0 = none",
+        description="width of the prior of a neuron's place by the others; 0 = none; not for masks",
     )
     fewest_voxels: int = Field(
         default=3, ge=1, le=10_000, description="smaller pieces of a class are no neuron"

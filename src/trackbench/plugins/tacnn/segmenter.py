@@ -98,8 +98,8 @@ class TacnnSegmenter(Segmenter[TacnnConfig]):
 
         trained = self.trained
         probability = predict(trained.network, image)
-        if self.config.guide_um == 0:
-            return probability
+        if self.config.guide_um == 0 or trained.about.get("masks"):
+            return probability  # a mask is no ball around its neuron's place
         return guided(probability, image, trained.references, self.config.guide_um)
 
 

@@ -112,8 +112,12 @@ def train(
     _finish(course, out / "checkpoint.pt", run, advance)
     weights = out / "weights.safetensors"
     numbers = [recording.header.numbers[t] for t in sorted(labels)]
-    about = {"config": config.model_dump(mode="json"), "labelled": numbers}
-    about["targets"] = [recording.header.numbers[t] for t in chart.targets]
+    about = {
+        "config": config.model_dump(mode="json"),
+        "labelled": numbers,
+        "targets": [recording.header.numbers[t] for t in chart.targets],
+        "masks": not any(isinstance(item, PointCloud) for item in labels.values()),
+    }
     save_trained(
         weights,
         course.learner.network,
