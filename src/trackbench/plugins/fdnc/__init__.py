@@ -3,7 +3,9 @@
 After Yu et al. 2021 (fDNC, eLife 10:e66410): `published` is their network. The one that is
 shipped differs: a pose network turns every worm into the anatomical frame first; attention is
 rotary, pre-norm and one-directional, so that a template is encoded once; absence is supervised
-on both sides; the scores go through Sinkhorn normalisation and a refinement by a smooth map.
+on both sides; both directions of the scores are joined and refined by a smooth map. It computes
+no more than it has to: one look at a pose that it is sure of, half of the blocks where the bent
+template fits, other poses only where nothing does.
 """
 
 from __future__ import annotations
