@@ -55,6 +55,19 @@ class Options:
     data_dir: Path | None
     matcher: str
     limit: int | None
+    protocols: tuple[str, ...]
+    without: tuple[str, ...]
+
+    def steps(self, protocol: str) -> tuple[str, ...]:
+        """Give the labelers of a protocol."""
+        return tuple(name for name in STEPS[protocol] if name not in self.without)
+
+    @property
+    def command(self) -> str:
+        """The command that makes the page, as far as it differs from the plain one."""
+        chosen = "" if self.protocols == tuple(STEPS) else f" --protocol {self.protocols[0]}"
+        left_out = "".join(f" --without {name}" for name in self.without)
+        return f"python experiments/naming_ablation.py{chosen}{left_out}"
 
 
 @dataclass(frozen=True)
@@ -96,7 +109,7 @@ def collect(protocol: str, split: str, options: Options) -> Tables:
     """Run all labelers of a protocol on a split."""
     dataset = NeuroPAL(NeuroPALConfig(limit=options.limit))
     cases = list(dataset.cases(protocol, split, options.data_dir))
-    specs = parse_specs(",".join(STEPS[protocol]))
+    specs = parse_specs(",".join(options.steps(protocol)))
     tables = collect_tables(load_registry(), specs, parse_specs(options.matcher)[0], cases)
     return Tables(cases, tables)
 
@@ -112,9 +125,8 @@ def named(title: str, tables: Tables, columns: Sequence[int], weights: Sequence[
     return Row(title, right, top5)
 
 
-def rows_of(protocol: str, validation: Tables, test: Tables) -> tuple[list[Row], list[Row]]:
+def rows_of(names: Sequence[str], validation: Tables, test: Tables) -> tuple[list[Row], list[Row]]:
     """Name the test worms by every labeler alone, worst first, and by every step of the sum."""
-    names = STEPS[protocol]
     alone = [named(f"`{name}`", test, [k], [1.0]) for k, name in enumerate(names)]
     steps = [alone[0]]
     for count in range(2, len(names) + 1):
@@ -197,10 +209,10 @@ def section(protocol: str, options: Options) -> list[str]:
     """Measure one protocol and write its section."""
     validation = collect(protocol, "validation", options)
     test = collect(protocol, "test", options)
-    alone, steps = rows_of(protocol, validation, test)
+    alone, steps = rows_of(options.steps(protocol), validation, test)
     short = [
         Row(f"+ `{name}`", row.right, row.top5)
-        for name, row in zip(STEPS[protocol], steps, strict=True)
+        for name, row in zip(options.steps(protocol), steps, strict=True)
     ]
     short[0] = steps[0]
     return [
@@ -225,17 +237,18 @@ def section(protocol: str, options: Options) -> list[str]:
     ]
 
 
-def head(matcher: str) -> list[str]:
+def head(options: Options) -> list[str]:
     """Say what the page shows and how it is made."""
     return [
         "# What each part adds",
         "",
-        "Written by `python experiments/naming_ablation.py`; don't edit it by hand.",
+        f"Written by `{options.command}`; don't edit it by hand.",
         "",
-        f"`vote` matches every train worm to the test worm by `{matcher}`. Handedness is given,",
-        "nothing else about pose. Intervals are bootstraps over worms, p is that of Wilcoxon's",
-        "signed-rank test over worms. Learned parts saw train worms only, weights were fitted on",
-        f"validation worms; lab HL is in neither. `best` is `{named_combinations()['best']}`.",
+        "`vote`, where it stands, matches every train worm to the test worm by",
+        f"`{options.matcher}`. Handedness is given, nothing else about pose. Intervals are",
+        "bootstraps over worms, p is that of Wilcoxon's signed-rank test over worms. Learned",
+        "parts saw train worms only, weights were fitted on validation worms; HL is in neither.",
+        f"`best` is `{named_combinations()['best']}`.",
         "",
     ]
 
@@ -245,12 +258,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-dir", type=Path, default=None)
     parser.add_argument("--matcher", default="fdnc")
+    parser.add_argument("--protocol", choices=list(STEPS), default=None, help="this one alone")
+    parser.add_argument("--without", action="append", default=[], help="leave a labeler out")
     parser.add_argument("--limit", type=int, default=None, help="worms a split, for a trial")
     parser.add_argument("--out", type=Path, default=PAGE)
     given = parser.parse_args()
-    options = Options(find("wormnd", given.data_dir), given.matcher, given.limit)
-    lines = head(options.matcher)
-    for protocol in STEPS:
+    options = Options(
+        find("wormnd", given.data_dir),
+        given.matcher,
+        given.limit,
+        (given.protocol,) if given.protocol else tuple(STEPS),
+        tuple(given.without),
+    )
+    lines = head(options)
+    for protocol in options.protocols:
         click.echo(f"{protocol} ...")
         lines += section(protocol, options)
     given.out.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
