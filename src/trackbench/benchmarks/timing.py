@@ -43,7 +43,7 @@ __all__ = [
     "untimed",
 ]
 
-SAMPLE: Final = 16
+SAMPLE: Final = 64
 """Cases of a protocol that are timed."""
 
 

@@ -35,7 +35,7 @@ BUCKET = 16
 """Tests are padded to a multiple of this and batched with tests of the same padded size only:
 what a test gives doesn't depend on its batch."""
 
-TESTS_AT_ONCE = 16
+TESTS_AT_ONCE = 32
 ROLLS = 6
 """Rolls that are tried, head first and tail first, where the pose is unsure."""
 
