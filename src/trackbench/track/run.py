@@ -36,8 +36,9 @@ __all__ = ["Peak", "track"]
 PENDING: Final = 2
 """Jobs handed out beyond those that run, per worker: memory stays bounded."""
 
-STATM: Final = Path("/proc/self/statm")
-"""Of Linux: memory in pages, the third number is what is shared."""
+STATUS: Final = Path("/proc/self/status")
+"""Of Linux: memory by kind, in kB. Unlike `getrusage` it forgets the parent, whose largest size a
+started process inherits there."""
 
 RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
 
@@ -167,11 +168,12 @@ def _run(job: int, volumes: range) -> Answer:
 
 def _memory() -> tuple[int, int]:
     """Give this process's largest resident memory in bytes: its own, and shared (libraries)."""
-    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
-    if not STATM.exists():
-        return largest, 0
-    shared = int(STATM.read_text(encoding="ascii").split()[2]) * resource.getpagesize()
-    return largest - shared, shared
+    if not STATUS.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT, 0
+    lines = (line.split() for line in STATUS.read_text(encoding="ascii").splitlines())
+    size = {words[0]: int(words[1]) * 1024 for words in lines if words[-1] == "kB"}
+    shared = size.get("RssFile:", 0) + size.get("RssShmem:", 0)
+    return size["VmHWM:"] - shared, shared
 
 
 def _assembled(

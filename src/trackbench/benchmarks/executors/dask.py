@@ -87,12 +87,12 @@ class DaskExecutor:
             A worker would give other results than this machine, or the scheduler is gone.
         """
         suspects: list[Job] = []
-        for job, outcome in self._outcomes(iter(jobs), stages, self._backlog):
+        for job, outcome in self._outcomes(iter(jobs), stages):
             if outcome is None:
                 suspects.append(job)
             else:
                 yield Answer(job, outcome)
-        for job, outcome in self._outcomes(iter(suspects), stages, 1):
+        for job, outcome in self._outcomes(iter(suspects), stages, alone=True):
             yield Answer(job, outcome or Failure(CRASHED, "its Dask worker died, twice"))
 
     def close(self) -> None:
@@ -103,7 +103,7 @@ class DaskExecutor:
             logging.getLogger(__name__).debug("the cluster went first", exc_info=True)
 
     def _outcomes(
-        self, jobs: Iterator[Job], stages: Path | None, backlog: int
+        self, jobs: Iterator[Job], stages: Path | None, *, alone: bool = False
     ) -> Iterator[tuple[Job, Outcome]]:
         """Give each job with its outcome; None where Dask gave it up with its worker."""
         import distributed
@@ -111,9 +111,10 @@ class DaskExecutor:
         flight: dict[Future, Job] = {}
         ended = distributed.as_completed()
         again: list[Job] = []
+        backlog = 1 if alone else self._backlog
         while True:
             for job in (*again, *islice(jobs, backlog - len(flight) - len(again))):
-                future = self._submit(job, stages)
+                future = self._submit(job, stages, alone=alone)
                 flight[future] = job
                 ended.add(future)
             again = []
@@ -127,8 +128,8 @@ class DaskExecutor:
                 del self._origins[job.chunk.key]
                 again = [job]
 
-    def _submit(self, job: Job, stages: Path | None) -> Future:
-        chunk = self._chunk(job)
+    def _submit(self, job: Job, stages: Path | None, *, alone: bool) -> Future:
+        chunk = self._chunk(job, alone=alone)
         folder = "" if stages is None else str(stages.absolute())
         errand = Errand(self._run, self._limits, folder, self._likeness(job))
         self._number += 1
@@ -141,13 +142,18 @@ class DaskExecutor:
             self._known[plugins] = likeness(self._registry, plugins)
         return self._known[plugins]
 
-    def _chunk(self, job: Job) -> Future:
-        """Give the cases as a task of the cluster; jobs in flight share it by content."""
+    def _chunk(self, job: Job, *, alone: bool) -> Future:
+        """Give the cases as a task of the cluster; jobs in flight share it by content.
+
+        A job that is tried alone has a task of its own: a shared one may have been given up with
+        a worker that another job killed, and would take this job with it.
+        """
+        content = f"{job.chunk.key}-{self._number}" if alone else job.chunk.key
         origin = self._origins.get(job.chunk.key)
         if origin is not None:
-            key = f"trackbench-read-{self._run}-{job.chunk.key}"
+            key = f"trackbench-read-{self._run}-{content}"
             return self._client.submit(found_on_disk, origin, job.chunk.key, key=key)
-        key = f"trackbench-cases-{self._run}-{job.chunk.key}"
+        key = f"trackbench-cases-{self._run}-{content}"
         return self._client.submit(pass_on, job.chunk, key=key)
 
     def _outcome(self, future: Future) -> Outcome:
