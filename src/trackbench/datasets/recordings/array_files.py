@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trackbench.datasets.readers.arrays import map_array
-from trackbench.datasets.recordings.axes import channel_names, checked_shape, to_czyx
+from trackbench.datasets.recordings.axes import channel_names, checked_alike, checked_shape, to_czyx
 from trackbench.datasets.recordings.recording import Header, Recording
-from trackbench.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,12 +51,7 @@ class ArrayFiles(Recording):
         self._files = list(files.values())
         shapes = [map_array(path).shape for path in self._files]
         self._axes, (channels, *_) = checked_shape(shapes[0], axes, str(self._files[0]))
-        for path, shape in zip(self._files, shapes, strict=True):
-            if shape != shapes[0]:
-                raise InputError(
-                    f"{path}: shape {shape}, {self._files[0].name} has {shapes[0]}",
-                    "all volumes of a recording have one shape: crop or pad them first",
-                )
+        checked_alike(self._files, shapes)
         super().__init__(
             Header(folder, tuple(files), channel_names(channels), voxel_um, volumes_per_s)
         )

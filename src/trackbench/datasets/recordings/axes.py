@@ -9,9 +9,19 @@ import numpy as np
 from trackbench.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
-__all__ = ["VOLUME_AXES", "channel_names", "check_axes", "checked_shape", "to_czyx"]
+__all__ = [
+    "VOLUME_AXES",
+    "channel_names",
+    "check_axes",
+    "checked_alike",
+    "checked_shape",
+    "to_czyx",
+]
 
 VOLUME_AXES: Final = "czyx"
 CHANNELS: Final = ("red", "green", "blue", "white")
@@ -33,6 +43,22 @@ def check_axes(axes: str) -> str:
             "name each of z, y, x once, and c if there are channels, as in zcyx",
         )
     return axes
+
+
+def checked_alike(files: Sequence[Path], shapes: Sequence[tuple[int, ...]]) -> None:
+    """Hold all files of a recording to the first one's shape.
+
+    Raises
+    ------
+    InputError
+        A file of another shape.
+    """
+    for path, shape in zip(files, shapes, strict=True):
+        if shape != shapes[0]:
+            raise InputError(
+                f"{path}: shape {shape}, {files[0].name} has {shapes[0]}",
+                "all volumes of a recording have one shape: crop or pad them first",
+            )
 
 
 def checked_shape(

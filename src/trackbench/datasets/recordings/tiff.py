@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from trackbench.datasets.readers.files import checked_file
-from trackbench.datasets.recordings.axes import channel_names, checked_shape, to_czyx
+from trackbench.datasets.recordings.axes import channel_names, checked_alike, checked_shape, to_czyx
 from trackbench.datasets.recordings.recording import Header, Recording
 from trackbench.errors import InputError, UsageError
 
@@ -59,12 +59,7 @@ class TiffFiles(Recording):
         self._files = list(files.values())
         layouts = [_layout(path) for path in self._files]
         self._axes, channels = _volume_axes(*layouts[0], axes, self._files[0])
-        for path, (shape, _) in zip(self._files, layouts, strict=True):
-            if shape != layouts[0][0]:
-                raise InputError(
-                    f"{path}: shape {shape}, {self._files[0].name} has {layouts[0][0]}",
-                    "all volumes of a recording have one shape: crop or pad them first",
-                )
+        checked_alike(self._files, [shape for shape, _ in layouts])
         super().__init__(
             Header(folder, tuple(files), channel_names(channels), voxel_um, volumes_per_s)
         )
