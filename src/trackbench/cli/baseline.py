@@ -6,7 +6,11 @@ from pathlib import Path
 
 import click
 
+from trackbench.cli.existing import Existing
+
 __all__ = ["command"]
+
+STORE = Existing("give a folder that `trackbench run --out` made", files=False)
 
 
 @click.group("baseline")
@@ -15,7 +19,7 @@ def command() -> None:
 
 
 @command.command("update")
-@click.argument("store", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("store", type=STORE)
 @click.argument("baseline", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--keep", is_flag=True, help="Keep what the baseline has and the store has not.")
 def update(store: Path, baseline: Path, *, keep: bool) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from trackbench.cli.existing import Existing
 from trackbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+WORM = Existing("give a worm's points as a .csv or an fDNC .data file", folders=False)
 HANDEDNESS: Final = {"yes": True, "no": False, "unknown": None}
 
 
 @click.command("identify")
-@click.argument("worm", type=FILE)
-@click.option("--template", "templates", type=FILE, multiple=True, help="A named worm; repeatable.")
+@click.argument("worm", type=WORM)
+@click.option("--template", "templates", type=WORM, multiple=True, help="A named worm; repeatable.")
 @click.option("--labeler", help="Default: best; with templates best-with-templates.")
 @click.option("--matcher", default="fdnc", show_default=True, help="Used with templates.")
 @click.option(

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import functools
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from trackbench.cli.existing import Existing
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 __all__ = ["RECORDING", "recording_options"]
 
-RECORDING = click.Path(path_type=Path, exists=True)
+RECORDING = Existing("give an HDF5 file, a TIFF with a time axis, or a folder with a file a volume")
 HANDEDNESS: Final = {"yes": True, "no": False, "unknown": None}
 
 

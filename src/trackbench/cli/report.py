@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from trackbench.cli.existing import Existing
+
 __all__ = ["command"]
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -29,7 +31,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 )
 @click.option(
     "--history",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    type=Existing("give a file that `trackbench run --history` wrote", folders=False),
     help="Earlier runs to draw, as `trackbench run --history` writes them; else the store's own.",
 )
 def command(
