@@ -112,7 +112,7 @@ class Worm:
                 for k, place in zip(found.classes, frame.to_um(found.voxels), strict=True)
             }
             right = [
-                name in at and np.linalg.norm(at[name] - place) <= TOLERANCE_UM
+                name in at and bool(np.linalg.norm(at[name] - place) <= TOLERANCE_UM)
                 for name, place in zip(cloud.names or (), cloud.zyx_um, strict=True)
             ]
             shares.append(np.mean(right))

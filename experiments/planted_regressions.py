@@ -29,6 +29,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -141,7 +142,7 @@ def make_baseline(folder: Path) -> Path:
     return baseline
 
 
-def trial(kind: Kind, number: int, baseline: Path, out: Path) -> dict[str, object]:
+def trial(kind: Kind, number: int, baseline: Path, out: Path) -> dict[str, Any]:
     """Run one release against the baseline."""
     package = write_release(out / "package", kind, number)
     begun = time.perf_counter()
@@ -190,7 +191,7 @@ def trackbench(package: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-def judge(trials: list[dict[str, object]]) -> int:
+def judge(trials: list[dict[str, Any]]) -> int:
     """Print a line a kind; give the exit code."""
     click.echo(
         f"\n{'release':18s} {'runs':>4s} {'alarms':>6s}  {'change':>8s} "

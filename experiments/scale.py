@@ -26,7 +26,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 import numpy as np
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from trackbench.benchmarks.plan import Plan
+    from trackbench.core.plugin import Labeler, Matcher
     from trackbench.core.registry import Registry
 
 TRIALS = Path(__file__).parents[1] / "tests" / "trials"
@@ -102,10 +103,12 @@ class Stopwatch:
 
 def bare(registry: Registry, plan: Plan) -> None:
     """Do what the cells do, without a harness around it."""
-    labeler = registry.create("labeler", Spec("transfer"), 0)
+    labeler = cast("Labeler[Any]", registry.create("labeler", Spec("transfer")))
     for job in plan.jobs():
-        way = job.cells[0].combination
-        matcher = registry.create("matcher", way.matcher, 0)
+        spec = job.cells[0].combination.matcher
+        if spec is None:  # of a segmenter's job, which a tiny plan has not
+            continue
+        matcher = cast("Matcher[Any]", registry.create("matcher", spec))
         template = job.chunk.cases[0].templates[0]
         tests = [case.test for case in job.chunk.cases]
         fitted = fit_labelers([labeler], [template])

@@ -63,7 +63,9 @@ Row = dict[str, Any]
 class Frames(Protocol):
     """Labelled and unlabelled frames of one recording, and how an answer is scored."""
 
-    labelled: tuple[str, ...]
+    @property
+    def labelled(self) -> tuple[str, ...]:
+        """Keys of the labelled frames."""
 
     def learn(
         self, chosen: Sequence[str], config: TrainingConfig
