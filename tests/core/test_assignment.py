@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.optimize import linear_sum_assignment
 
 from trackbench.core.assignment import LEAST, assign, pair_marginals, row_argmax
 
@@ -61,6 +62,23 @@ def test_maximises_the_expected_number_of_right_pairs(scores):
         wide[np.arange(m), list(some)].sum() for some in itertools.permutations(range(k + m), m)
     )
     assert marginals[rows, column[rows]].sum() >= best - m * LEAST - 1e-9
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(6, 40), st.floats(0, 1))
+def test_few_possible_pairs_are_assigned_as_a_whole_table_is(seed, m, k, doubt):
+    """What is left out of a sure table, and what is settled beforehand, changes no assignment."""
+    rng = np.random.default_rng(seed)
+    scores = np.full((m, k + 1), -40.0)
+    scores[np.arange(m), rng.integers(0, k, m)] = rng.normal(0, 3, m)
+    scores[rng.random((m, k + 1)) < 0.15 * doubt] = rng.normal(0, 3)
+    scores[:, -1] = rng.normal(-3, 3, m)
+    marginals = pair_marginals(scores)
+    column = assign(scores)
+    rows = np.flatnonzero(column >= 0)
+    i, j = linear_sum_assignment(marginals, maximize=True)
+    best = np.where(marginals[i, j] > LEAST, marginals[i, j], 0).sum()
+    assert marginals[rows, column[rows]].sum() == pytest.approx(best, abs=1e-7)
+    assert (marginals[rows, column[rows]] > LEAST).all()
 
 
 @given(TABLES, st.randoms(use_true_random=False))

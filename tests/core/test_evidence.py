@@ -84,3 +84,9 @@ def test_a_preference_acts_on_the_assignment_and_leaves_the_table():
 def test_preferences_add_up_with_their_weights():
     one = Evidence(("a",), np.log([[0.5, 0.5]]), preference=2.0)
     assert add([one, table("a", [[0.5, 0.5]])], [0.5, 1.0]).preference == 1.0
+
+
+def test_candidates_are_distinct_where_most_are_impossible():
+    with np.errstate(divide="ignore"):
+        one = table("abcdef", [[0, 0, 0.4, 0, 0.5, 0, 0.1]])
+    assert label(one).top_names == (("e", "c", "a", "b", "d"),)

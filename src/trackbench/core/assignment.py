@@ -9,13 +9,13 @@ logarithms), in which a row that fits nowhere costs as much as many that fit.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["assign", "pair_marginals", "row_argmax"]
 
@@ -28,6 +28,36 @@ ROUNDS: Final = 5
 LEAST: Final = 0.05
 """A pair less probable than this is not made, even where nothing else wants its column."""
 
+FEW: Final = 0.2
+"""Share of pairs with odds above the inverse of the largest, up to which the others are left out:
+of a sure matcher it is a few in a hundred."""
+
+Sums = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, eq=False)
+class _Pairs:
+    """Some pairs of a table of a shape: their rows, columns and values (p,)."""
+
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    values: NDArray[np.float64]
+    shape: tuple[int, int]
+
+    def row_sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sum over each pair's row, (p,)."""
+        sums = np.bincount(self.rows, weights=values, minlength=self.shape[0])
+        return np.asarray(sums, dtype=np.float64)[self.rows]
+
+    def column_sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sum over each pair's column, (p,)."""
+        sums = np.bincount(self.columns, weights=values, minlength=self.shape[1])
+        return np.asarray(sums, dtype=np.float64)[self.columns]
+
+    def take(self, kept: NDArray[np.bool_]) -> _Pairs:
+        """Keep some pairs."""
+        return _Pairs(self.rows[kept], self.columns[kept], self.values[kept], self.shape)
+
 
 def assign(log_p: NDArray[Any]) -> NDArray[np.intp]:
     """Assign rows to columns one to one, each row free to stay alone.
@@ -39,20 +69,50 @@ def assign(log_p: NDArray[Any]) -> NDArray[np.intp]:
     Parameters
     ----------
     log_p : (m, k + 1) array
-        Natural log-probabilities, last column = none.
+        Natural log-probabilities, last column = none. Rows need not be normalised.
 
     Returns
     -------
     (m,) array of int
         The column of each row, -1 for none.
     """
-    marginals = pair_marginals(log_p)
-    column = np.full(len(marginals), -1, dtype=np.intp)
-    if marginals.size:
-        rows, columns = linear_sum_assignment(marginals, maximize=True)
-        kept = marginals[rows, columns] > LEAST
-        column[rows[kept]] = columns[kept]
+    log_odds = _log_odds(log_p)
+    column = np.full(len(log_odds), -1, dtype=np.intp)
+    flat = np.flatnonzero(log_odds > -LARGEST_LOG_ODDS)
+    if len(flat) > FEW * log_odds.size:
+        rows, columns = _best(pair_marginals(log_p))
+    else:
+        rows, columns = _best_of_few(_marginals_of_few(log_odds, flat))
+    column[rows] = columns
     return column
+
+
+def _best(marginals: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    rows, columns = linear_sum_assignment(marginals, maximize=True)
+    kept = marginals[rows, columns] > LEAST
+    return rows[kept], columns[kept]
+
+
+def _best_of_few(pairs: _Pairs) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Take the pairs that every best matching has, and solve what remains.
+
+    To leave out a pair frees its row and its column for one other pair each. Where it is worth
+    more than all others of both together, no matching without it can be the best.
+    """
+    value = pairs.values
+    others = pairs.row_sums(value) + pairs.column_sums(value) - 2 * value
+    sure = pairs.take((value > others) & (value > LEAST))
+    free_row, free_column = np.ones(pairs.shape[0], np.bool_), np.ones(pairs.shape[1], np.bool_)
+    free_row[sure.rows] = free_column[sure.columns] = False
+    left = pairs.take(free_row[pairs.rows] & free_column[pairs.columns])
+    table = np.zeros((np.count_nonzero(free_row), np.count_nonzero(free_column)))
+    place = np.cumsum(free_row)[left.rows] - 1, np.cumsum(free_column)[left.columns] - 1
+    table[place] = left.values
+    rows, columns = _best(table)
+    return (
+        np.concatenate([sure.rows, np.flatnonzero(free_row)[rows]]),
+        np.concatenate([sure.columns, np.flatnonzero(free_column)[columns]]),
+    )
 
 
 def pair_marginals(log_p: NDArray[Any]) -> NDArray[np.float64]:
@@ -65,25 +125,48 @@ def pair_marginals(log_p: NDArray[Any]) -> NDArray[np.float64]:
     Parameters
     ----------
     log_p : (m, k + 1) array
-        Natural log-probabilities, last column = none.
+        Natural log-probabilities, last column = none. Rows need not be normalised.
 
     Returns
     -------
     (m, k) array of float64
         Rows sum to at most 1; so do columns where the messages have settled.
     """
-    table = np.asarray(log_p, dtype=np.float64)
-    lowest = np.maximum(table, np.finfo(np.float32).min)
-    log_odds = lowest[:, :-1] - lowest[:, -1:]
-    odds = np.exp(np.clip(log_odds, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS))
+    return _settled(
+        _odds(_log_odds(log_p)),
+        lambda values: values.sum(axis=1, keepdims=True),
+        lambda values: values.sum(axis=0, keepdims=True),
+    )
+
+
+def _marginals_of_few(log_odds: NDArray[Any], flat: NDArray[np.intp]) -> _Pairs:
+    """Do as `pair_marginals`, for the pairs at these places of the flattened table alone."""
+    rows, columns = np.divmod(flat, max(1, log_odds.shape[1]))
+    pairs = _Pairs(rows, columns, _odds(log_odds.ravel()[flat]), log_odds.shape)
+    return replace(pairs, values=_settled(pairs.values, pairs.row_sums, pairs.column_sums))
+
+
+def _settled(odds: NDArray[np.float64], row_sums: Sums, column_sums: Sums) -> NDArray[np.float64]:
+    """Pass messages between rows and columns; give the marginals of the pairs."""
     heard = np.ones_like(odds)
     for _ in range(ROUNDS):
         weighed = odds * heard
-        told = odds / (1.0 + weighed.sum(axis=1, keepdims=True) - weighed)
-        heard = 1.0 / (1.0 + told.sum(axis=0, keepdims=True) - told)
+        told = odds / (1.0 + row_sums(weighed) - weighed)
+        heard = 1.0 / (1.0 + column_sums(told) - told)
     weighed = odds * heard
-    marginals: NDArray[np.float64] = weighed / (1.0 + weighed.sum(axis=1, keepdims=True))
-    return marginals
+    return weighed / (1.0 + row_sums(weighed))
+
+
+def _log_odds(log_p: NDArray[Any]) -> NDArray[Any]:
+    lowest = np.maximum(log_p, np.finfo(np.float32).min)
+    difference: NDArray[Any] = lowest[:, :-1] - lowest[:, -1:]
+    return difference
+
+
+def _odds(log_odds: NDArray[Any]) -> NDArray[np.float64]:
+    clipped = np.clip(log_odds, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS)
+    odds: NDArray[np.float64] = np.exp(clipped.astype(np.float64))
+    return odds
 
 
 def row_argmax(log_p: NDArray[Any]) -> NDArray[np.intp]:
