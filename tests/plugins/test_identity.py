@@ -103,7 +103,7 @@ def test_an_ensemble_survives_its_file(ensemble, tmp_path):
     even = Calibration()
     save_weights(
         path,
-        pack([network], ensemble.atlas),
+        pack([network], ensemble.atlas, ensemble.asymmetry),
         kind="identity",
         version=1,
         about=describe(network.config, ensemble.names, ["always"], even, even),
@@ -112,6 +112,8 @@ def test_an_ensemble_survives_its_file(ensemble, tmp_path):
     again = Ensemble.from_weights(load_weights(path, kind="identity", version=1, framework="torch"))
     assert again.names == ensemble.names
     assert again.trained_on == {"a"}
+    for name, array in ensemble.asymmetry.arrays().items():
+        np.testing.assert_array_equal(again.asymmetry.arrays()[name], array)
     for name, tensor in network.state_dict().items():
         assert torch.equal(again.networks[0].state_dict()[name], tensor)
 
@@ -121,7 +123,7 @@ def test_a_colored_worm_is_not_read_by_a_network_for_positions(ensemble):
     labeler = IdentityLabeler()
     spoiled = IdentityNetwork(ensemble.networks[0].config, len(ensemble.names)).eval()
     first = ensemble.networks[0]
-    parts = (ensemble.names, ensemble.atlas)
+    parts = (ensemble.names, ensemble.atlas, ensemble.asymmetry)
     alone = Ensemble((first,), ("always",), *parts)
     joined = Ensemble((first, spoiled), ("always", "position"), *parts)
     bare = PointCloud(test.zyx_um, mirrored=False)
@@ -174,18 +176,24 @@ def test_rounding_for_inference_changes_no_answer(ensemble):
             assert torch.equal(one, two)
 
 
-def test_recalibration_keeps_the_networks(tmp_path, monkeypatch):
+def test_recalibration_keeps_the_networks(ensemble, tmp_path, monkeypatch):
     fitted = (Calibration(temperature=2.0, doubt=0.1), Calibration(hand_temperature=3.0))
-    monkeypatch.setattr(run, "labeled_heads", lambda folder, split: [split])
+    worms = [
+        PointCloud(test.zyx_um, test.color, names, mirrored=False)
+        for test, names in (drawn_worm(ensemble, seed) for seed in range(3))
+    ]
+    monkeypatch.setattr(run, "labeled_heads", lambda folder, split: worms)
     monkeypatch.setattr(run, "fit_calibration", lambda ensemble, worms: fitted)
     path = run.recalibrate(SHIPPED, tmp_path, tmp_path / "again.safetensors")
     old, new = (
-        load_weights(p, kind="identity", version=2, framework="torch") for p in (SHIPPED, path)
+        load_weights(p, kind="identity", version=3, framework="torch") for p in (SHIPPED, path)
     )
     assert Ensemble.from_weights(new).with_color == fitted[0]
     assert Ensemble.from_weights(new).without_color == fitted[1]
-    assert new.trained_on == old.trained_on
-    assert all(torch.equal(item, new.tensors[name]) for name, item in old.tensors.items())
+    assert new.trained_on == old.trained_on | {animal_key(worm.zyx_um) for worm in worms}
+    assert set(new.tensors) == set(old.tensors)
+    kept = [name for name in old.tensors if not name.startswith("asymmetry.")]
+    assert all(torch.equal(old.tensors[name], new.tensors[name]) for name in kept)
 
 
 def test_weights_of_another_kind_are_refused(tmp_path):
@@ -193,6 +201,30 @@ def test_weights_of_another_kind_are_refused(tmp_path):
     save_weights(path, {"a": np.zeros(1)}, kind="atlas", version=1, about={}, trained_on=())
     with pytest.raises(InputError, match="weights of atlas, not of identity"):
         IdentityLabeler(IdentityConfig(weights=path)).fit(())
+
+
+def test_weights_of_an_older_layout_say_how_to_renew_them(ensemble, tmp_path):
+    path = tmp_path / "old.safetensors"
+    tensors = pack(ensemble.networks[:1], ensemble.atlas, ensemble.asymmetry)
+    older = {name: item for name, item in tensors.items() if not name.startswith("asymmetry.")}
+    save_weights(path, older, kind="identity", version=2, about={}, trained_on=())
+    with pytest.raises(InputError, match="older layout") as caught:
+        IdentityLabeler(IdentityConfig(weights=path)).fit(())
+    assert "--recalibrate" in str(caught.value)
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(DATA is None, reason="TRACKBENCH_DATA is not set")
+def test_the_handedness_of_real_validation_worms_is_found():
+    from trackbench.datasets.neuropal import NeuroPAL
+
+    scores = []
+    for case in NeuroPAL().cases("wormnd-blind", "validation", Path(DATA)):
+        labels, _ = label_test(fit_labelers([IdentityLabeler()], ()), case.test, ())
+        named = [i for i, name in enumerate(case.truth.names) if name]
+        scores.append(np.mean([labels.names[i] == case.truth.names[i] for i in named]))
+    assert np.mean(scores) > 0.79
+    assert np.sum(np.array(scores) > 0.5) >= 11
 
 
 @pytest.mark.real_data

@@ -263,12 +263,17 @@ def test_doubt_bounds_certainty_and_keeps_the_order():
 
 def test_a_mixture_is_between_its_tables_and_follows_the_logits():
     one, two = np.log([[0.9, 0.1]]), np.log([[0.2, 0.8]])
-    assert mixed([one], [3.0], 1.0) is one
-    even = mixed([one, two], [4.0, 4.0], 2.0)
+    even = mixed([one, two], [4.0, 4.0], 0.1)
     np.testing.assert_allclose(np.exp(even), [[0.55, 0.45]])
-    np.testing.assert_allclose(mixed([one, two], [500.0, 0.0], 1.0), one)
-    odds = np.exp(mixed([one, two], [np.log(3.0) * 7.0, 0.0], 7.0))
+    np.testing.assert_allclose(mixed([one, two], [500.0, 0.0], 0.0), one)
+    odds = np.exp(mixed([one, two], [np.log(3.0), 0.0], 0.0))
     np.testing.assert_allclose(odds, [[0.75 * 0.9 + 0.25 * 0.2, 0.75 * 0.1 + 0.25 * 0.8]])
+
+
+def test_doubt_bounds_how_far_a_mixture_follows_the_logits():
+    one, two = np.log([[0.9, 0.1]]), np.log([[0.2, 0.8]])
+    found = np.exp(mixed([one, two], [500.0, 0.0], 0.1))
+    np.testing.assert_allclose(found, [[0.9 * 0.9 + 0.1 * 0.2, 0.9 * 0.1 + 0.1 * 0.8]])
 
 
 def test_color_correction_undoes_a_change_of_microscope():

@@ -22,7 +22,7 @@ __all__ = ["command"]
     "--recalibrate",
     "finished",
     type=FILE,
-    help="Train nothing: calibrate these weights anew and write them into OUT.",
+    help="Train nothing: fit asymmetry and calibration of these weights anew, into OUT.",
 )
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 def command(

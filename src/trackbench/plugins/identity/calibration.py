@@ -3,7 +3,8 @@
 A temperature flattens or sharpens the table; Sinkhorn rounds then see to it that no name is
 handed out more than once, which a row-wise softmax cannot know. A small share of every row is
 spread evenly: annotations have errors, so no name is ever certain. Where the handedness isn't
-known, the tables under both are mixed by how probable each is.
+known, the tables under both are mixed by how probable each is; some worms are annotated as their
+mirror image, so neither is ever certain.
 """
 
 from __future__ import annotations
@@ -34,8 +35,11 @@ class Calibration(BaseModel):
         The result is multiplied by it.
     doubt : float
         Share of every row that is spread evenly over all columns.
-    hand_temperature : float
-        The networks' logits of handedness are divided by it, where it isn't known.
+    hand_temperature, asymmetry_temperature : float
+        Where the handedness isn't known, the networks' logits of it and the support that the
+        asymmetry gives it are divided by these and added.
+    hand_doubt : float
+        Share of worms whose annotated handedness is the other one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +48,12 @@ class Calibration(BaseModel):
     sharpness: float = Field(default=1.0, gt=0, description="multiplies the balanced table")
     doubt: float = Field(default=0.0, ge=0, lt=1, description="share of a row spread evenly")
     hand_temperature: float = Field(default=1.0, gt=0, description="divides logits of handedness")
+    asymmetry_temperature: float = Field(
+        default=1.0, gt=0, description="divides the support by the asymmetry"
+    )
+    hand_doubt: float = Field(
+        default=0.0, ge=0, lt=0.5, description="share of worms annotated as their mirror image"
+    )
 
 
 UNCALIBRATED: Final = Calibration()
@@ -75,24 +85,23 @@ def doubted(log_p: FloatArray, doubt: float) -> FloatArray:
     return spread
 
 
-def mixed(tables: Sequence[FloatArray], logits: Sequence[float], temperature: float) -> FloatArray:
-    """Mix tables by the softmax of their logits over a temperature.
+def mixed(tables: Sequence[FloatArray], logits: Sequence[float], doubt: float) -> FloatArray:
+    """Mix two tables by the softmax of their logits.
 
     Parameters
     ----------
-    tables : sequence of ndarray, (n, k + 1)
+    tables : sequence of two ndarray, (n, k + 1)
         Log-probabilities.
-    logits : sequence of float
-        One a table.
-    temperature : float
+    logits : sequence of two float
+    doubt : float
+        Share of the cases in which the other table is meant.
 
     Returns
     -------
     ndarray, (n, k + 1)
     """
-    if len(tables) == 1:
-        return tables[0]
-    weights = normalise_rows(np.array([logits]) / temperature)[0]
+    p = np.exp(normalise_rows(np.array([logits]))[0])
+    weights = np.log((1.0 - doubt) * p + doubt * (1.0 - p) + SMALLEST)
     weighed = [weight + table for weight, table in zip(weights, tables, strict=True)]
     mixture: FloatArray = np.logaddexp.reduce(weighed, axis=0)
     return mixture

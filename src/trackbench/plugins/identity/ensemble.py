@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
 
+from trackbench.plugins.identity.asymmetry import Asymmetry
 from trackbench.plugins.identity.calibration import UNCALIBRATED, Calibration, calibrated, mixed
 from trackbench.plugins.identity.features import color_features
 from trackbench.plugins.identity.inference import NameAtlas, Reading, read_worm
@@ -15,10 +16,11 @@ from trackbench.plugins.identity.network import IdentityNetwork, NetworkConfig
 from trackbench.plugins.identity.search import SearchConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from trackbench.core.geometry import FloatArray
     from trackbench.core.types import PointCloud
     from trackbench.core.weights import Weights
     from trackbench.plugins.identity.labeler import IdentityConfig
@@ -36,6 +38,7 @@ class Ensemble:
         first that reads a worm finds its pose and handedness.
     names : tuple of str
     atlas : NameAtlas
+    asymmetry : Asymmetry
     with_color, without_color : Calibration
     trained_on : frozenset of str
     """
@@ -44,6 +47,7 @@ class Ensemble:
     uses: tuple[str, ...]
     names: tuple[str, ...]
     atlas: NameAtlas
+    asymmetry: Asymmetry
     with_color: Calibration = UNCALIBRATED
     without_color: Calibration = UNCALIBRATED
     trained_on: frozenset[str] = frozenset()
@@ -70,6 +74,7 @@ class Ensemble:
             tuple(about["uses"]),
             names,
             NameAtlas(*(weights.tensors[name].double().numpy() for name in ("means", "colors"))),
+            Asymmetry.from_arrays(_asymmetric(weights.tensors), names),
             Calibration.model_validate(about["with_color"]),
             Calibration.model_validate(about["without_color"]),
             weights.trained_on,
@@ -92,8 +97,14 @@ class Ensemble:
         calibration = self.without_color if test.color is None else self.with_color
         readings = self.raw(test, search)
         tables = [calibrated(reading.log_p, calibration) for reading in readings]
-        logits = [reading.handedness for reading in readings]
-        return mixed(tables, logits, calibration.hand_temperature).astype(np.float32)
+        if len(tables) == 1:
+            return tables[0].astype(np.float32)
+        logits = [
+            reading.handedness / calibration.hand_temperature
+            + self.asymmetry.support(reading.zyx_um, table) / calibration.asymmetry_temperature
+            for reading, table in zip(readings, tables, strict=True)
+        ]
+        return mixed(tables, logits, calibration.hand_doubt).astype(np.float32)
 
     def raw(self, test: PointCloud, search: SearchConfig) -> tuple[Reading, ...]:
         """Read one worm under each handedness that it may have, before calibration."""
@@ -108,16 +119,44 @@ class Ensemble:
         )
 
 
-def pack(networks: Sequence[IdentityNetwork], atlas: NameAtlas) -> dict[str, torch.Tensor]:
+def pack(
+    networks: Sequence[IdentityNetwork], atlas: NameAtlas, asymmetry: Asymmetry
+) -> dict[str, torch.Tensor]:
     """Give the tensors of a weights file; the networks' are rounded to bfloat16."""
     tensors = {
         "means": torch.from_numpy(atlas.means).float(),
         "colors": torch.from_numpy(atlas.colors).float(),
+        **packed_asymmetry(asymmetry),
     }
     for member, network in enumerate(networks):
         for name, tensor in network.state_dict().items():
             tensors[f"{member}.{name}"] = tensor.bfloat16()
     return tensors
+
+
+def packed_asymmetry(asymmetry: Asymmetry) -> dict[str, torch.Tensor]:
+    """Give the tensors of a weights file that hold the asymmetry."""
+    return {
+        ASYMMETRY + name: torch.from_numpy(array).float()
+        for name, array in asymmetry.arrays().items()
+    }
+
+
+def has_asymmetry(weights: Weights) -> bool:
+    """Say whether a weights file holds the asymmetry: the first layouts didn't."""
+    return ASYMMETRY + "mean" in weights.tensors
+
+
+def _asymmetric(tensors: Mapping[str, torch.Tensor]) -> dict[str, FloatArray]:
+    return {
+        name.removeprefix(ASYMMETRY): tensor.double().numpy()
+        for name, tensor in tensors.items()
+        if name.startswith(ASYMMETRY)
+    }
+
+
+ASYMMETRY: Final = "asymmetry."
+"""Prefix of the tensors of the asymmetry."""
 
 
 def describe(

@@ -1,7 +1,7 @@
 """From raw points to tables over names: pose search, color correction, averaging, handedness.
 
 Handedness is taken as given, or both are tried and judged by the networks' handedness outputs
-(colors and the few asymmetric neurons tell it), never by how well positions fit.
+and by what is asymmetric in a head (`asymmetry`), never by how well positions fit.
 """
 
 from __future__ import annotations
@@ -47,12 +47,15 @@ class Reading:
     ----------
     log_p : ndarray, (n, k + 1)
         Row-normalised log-probabilities, last column = none.
+    zyx_um : ndarray, (n, 3)
+        Near the atlas.
     mirrored : bool
     handedness : float
         Logit that this handedness is the worm's, mean over the networks.
     """
 
     log_p: FloatArray
+    zyx_um: FloatArray
     mirrored: bool
     handedness: float
 
@@ -102,4 +105,4 @@ def _read(
     views = [predict(network, pose.zyx_um[None], color) for network in networks]
     mean = np.log(np.mean([np.exp(view.log_p[0]) for view in views], axis=0))
     handedness = float(np.mean([view.handedness[0] for view in views]))
-    return Reading(mean, pose.mirrored, handedness)
+    return Reading(mean, pose.zyx_um, pose.mirrored, handedness)

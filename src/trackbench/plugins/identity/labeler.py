@@ -12,6 +12,7 @@ from pydantic import Field
 from trackbench.core.plugin import Config, Labeler, LabelerConfig
 from trackbench.core.types import Evidence
 from trackbench.core.weights import load_weights
+from trackbench.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,7 @@ __all__ = ["IdentityConfig", "IdentityLabeler"]
 
 SHIPPED: Final = Path(__file__).parent / "weights" / "identity.safetensors"
 KIND: Final = "identity"
-VERSION: Final = 2
+VERSION: Final = 3
 FEWEST_POINTS: Final = 4
 """Fewer neurons have no principal axes: nothing is said of them."""
 
@@ -44,7 +45,8 @@ class IdentityLabeler(Labeler[IdentityConfig]):
 
     Templates are not used: what the networks know, they learned from train worms. Rotation,
     roll and head direction are found; handedness is taken from the recording, or found where
-    the recording doesn't say.
+    the recording doesn't say: both are read, and mixed by how probable the networks and the
+    asymmetric neurons make each.
     """
 
     name = "identity"
@@ -81,6 +83,12 @@ class IdentityLabeler(Labeler[IdentityConfig]):
 
 @lru_cache(maxsize=4)
 def _load(path: Path) -> Ensemble:
-    from trackbench.plugins.identity.ensemble import Ensemble
+    from trackbench.plugins.identity.ensemble import Ensemble, has_asymmetry
 
-    return Ensemble.from_weights(load_weights(path, kind=KIND, version=VERSION, framework="torch"))
+    weights = load_weights(path, kind=KIND, version=VERSION, framework="torch")
+    if not has_asymmetry(weights):
+        raise InputError(
+            f"{path}: weights of an older layout, without the asymmetry of heads",
+            f"run: trackbench train identity --recalibrate {path} --out FOLDER",
+        )
+    return Ensemble.from_weights(weights)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -16,8 +16,9 @@ from trackbench.core.keys import animal_key
 from trackbench.core.weights import load_weights, save_weights
 from trackbench.datasets.labeled_heads import labeled_heads
 from trackbench.errors import UsageError
+from trackbench.plugins.identity.asymmetry_fit import fit_asymmetry
 from trackbench.plugins.identity.bank import build_bank
-from trackbench.plugins.identity.ensemble import Ensemble, describe, pack
+from trackbench.plugins.identity.ensemble import Ensemble, describe, pack, packed_asymmetry
 from trackbench.plugins.identity.inference import NameAtlas
 from trackbench.plugins.identity.labeler import KIND, VERSION
 from trackbench.plugins.identity.network import NetworkConfig
@@ -27,7 +28,9 @@ from trackbench.plugins.identity.validation import Progress, fit_calibration
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from trackbench.core.geometry import FloatArray
     from trackbench.core.types import PointCloud
+    from trackbench.plugins.identity.asymmetry import Asymmetry
     from trackbench.plugins.identity.bank import Bank
     from trackbench.plugins.identity.network import IdentityNetwork
 
@@ -171,11 +174,12 @@ def write_weights(
     uses = tuple(member.use for member in config.members)
     trained_on = frozenset(animal_key(worm.zyx_um) for worm in worms)
     atlas = NameAtlas(bank.means, bank.color)
-    plain = Ensemble(tuple(networks), uses, bank.names, atlas, trained_on=trained_on)
+    asymmetry = _asymmetry(worms, bank.names, bank.means)
+    plain = Ensemble(tuple(networks), uses, bank.names, atlas, asymmetry, trained_on=trained_on)
     with_color, without_color = fit_calibration(plain, validation)
     save_weights(
         target,
-        pack(networks, atlas),
+        pack(networks, atlas, asymmetry),
         kind=KIND,
         version=VERSION,
         about={
@@ -186,8 +190,12 @@ def write_weights(
     )
 
 
+def _asymmetry(worms: Sequence[PointCloud], names: Sequence[str], means: FloatArray) -> Asymmetry:
+    return fit_asymmetry([named_points(worm, names) for worm in worms], names, means)
+
+
 def recalibrate(weights: Path, data_dir: Path, target: Path, *, threads: int = 1) -> Path:
-    """Fit the calibration of finished weights anew; the networks stay as they are.
+    """Fit asymmetry and calibration of finished weights anew; the networks stay as they are.
 
     Parameters
     ----------
@@ -202,24 +210,28 @@ def recalibrate(weights: Path, data_dir: Path, target: Path, *, threads: int = 1
     Raises
     ------
     MissingDataError
-        No validation worms on disk.
+        No train or no validation worms on disk.
     InputError
         `weights` are no weights of `identity`.
     """
     torch.set_num_threads(threads)
     old = load_weights(weights, kind=KIND, version=VERSION, framework="torch")
-    ensemble = Ensemble.from_weights(old)
+    names, means = old.about["names"], old.tensors["means"].double().numpy()
+    worms = labeled_heads(data_dir, "train")
+    asymmetry = _asymmetry(worms, names, means)
+    tensors = {**old.tensors, **packed_asymmetry(asymmetry)}
+    ensemble = Ensemble.from_weights(replace(old, tensors=tensors))
     fitted = fit_calibration(ensemble, labeled_heads(data_dir, "validation"))
     about = dict(
         zip(("with_color", "without_color"), (c.model_dump() for c in fitted), strict=True)
     )
     save_weights(
         target,
-        old.tensors,
+        tensors,
         kind=KIND,
         version=VERSION,
         about={**old.about, **about},
-        trained_on=old.trained_on,
+        trained_on=old.trained_on | {animal_key(worm.zyx_um) for worm in worms},
     )
     return target
 

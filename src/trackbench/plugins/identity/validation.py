@@ -13,10 +13,12 @@ from trackbench.core.assignment import assign
 from trackbench.core.atlas import ALIGN_RIDGE_UM2, align_to_means, named_points
 from trackbench.core.evidence import label, normalise_rows
 from trackbench.core.types import Evidence
+from trackbench.plugins.identity.asymmetry_fit import MIRRORED_SHARE
 from trackbench.plugins.identity.calibration import (
     UNCALIBRATED,
     Calibration,
     balance,
+    calibrated,
     doubted,
 )
 from trackbench.plugins.identity.features import color_features
@@ -36,7 +38,9 @@ if TYPE_CHECKING:
 TEMPERATURES: Final = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.15, 1.3)
 SHARPNESSES: Final = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.45, 1.6, 1.8)
 DOUBTS: Final = (0.0, 0.015, 0.03, 0.06, 0.1)
-HAND_TEMPERATURES: Final = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 14.0, 20.0)
+HAND_TEMPERATURES: Final = (1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 14.0, 20.0, 30.0, 50.0)
+ASYMMETRY_TEMPERATURES: Final = (0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 20.0)
+"""A half takes the likelihood ratio for what it is; nothing takes it for more."""
 
 PARTS: Final = 6
 """Parts of each worm on which the handedness is tried as well: twelve worms are few."""
@@ -128,7 +132,7 @@ def _best_calibration(ensemble: Ensemble, worms: Sequence[PointCloud]) -> Calibr
             if brier < least:
                 least = brier
                 best = Calibration(temperature=temperature, sharpness=sharpness, doubt=doubt)
-    return best.model_copy(update={"hand_temperature": _hand_temperature(ensemble, worms)})
+    return _with_handedness(ensemble, worms, best)
 
 
 def _squared_errors(evidence: Evidence, worm: PointCloud) -> FloatArray:
@@ -141,8 +145,28 @@ def _squared_errors(evidence: Evidence, worm: PointCloud) -> FloatArray:
     return errors
 
 
-def _hand_temperature(ensemble: Ensemble, worms: Sequence[PointCloud]) -> float:
-    """Choose the temperature under which handedness is likeliest, on worms and parts of them."""
+def _with_handedness(
+    ensemble: Ensemble, worms: Sequence[PointCloud], names: Calibration
+) -> Calibration:
+    """Choose the temperatures under which handedness is likeliest, on worms and parts of them."""
+    margins = np.array(_handedness_margins(ensemble, worms, names))
+    if len(margins) == 0:
+        return names
+    best, least = names, np.inf
+    for hand, asymmetry in itertools.product(HAND_TEMPERATURES, ASYMMETRY_TEMPERATURES):
+        p = 1.0 / (1.0 + np.exp(-(margins @ [1.0 / hand, 1.0 / asymmetry])))
+        loss = -np.log(MIRRORED_SHARE + (1.0 - 2.0 * MIRRORED_SHARE) * p).mean()
+        if loss < least:
+            least = loss
+            chosen = {"hand_temperature": hand, "asymmetry_temperature": asymmetry}
+            best = names.model_copy(update={**chosen, "hand_doubt": MIRRORED_SHARE})
+    return best
+
+
+def _handedness_margins(
+    ensemble: Ensemble, worms: Sequence[PointCloud], names: Calibration
+) -> list[FloatArray]:
+    """By how much the networks and the asymmetry prefer the true handedness, (2,) each."""
     rng = np.random.default_rng(HAND_SEED)
     margins = []
     for worm in worms:
@@ -151,9 +175,14 @@ def _hand_temperature(ensemble: Ensemble, worms: Sequence[PointCloud]) -> float:
         for share in (1.0, *rng.uniform(*PART_SHARES, size=PARTS)):
             kept = np.sort(rng.permutation(len(worm))[: max(FEWEST, int(share * len(worm)))])
             part = replace(worm.take(kept).without_names(), mirrored=None)
-            logits = {r.mirrored: r.handedness for r in ensemble.raw(part, SearchConfig())}
-            margins.append(logits[worm.mirrored] - logits[not worm.mirrored])
-    if not margins:
-        return UNCALIBRATED.hand_temperature
-    loss = [np.logaddexp(0.0, -np.array(margins) / t).mean() for t in HAND_TEMPERATURES]
-    return HAND_TEMPERATURES[int(np.argmin(loss))]
+            found = {
+                r.mirrored: np.array(
+                    [
+                        r.handedness,
+                        ensemble.asymmetry.support(r.zyx_um, calibrated(r.log_p, names)),
+                    ]
+                )
+                for r in ensemble.raw(part, SearchConfig())
+            }
+            margins.append(found[worm.mirrored] - found[not worm.mirrored])
+    return margins
