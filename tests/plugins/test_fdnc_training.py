@@ -73,7 +73,7 @@ def test_an_interrupted_run_ends_at_the_same_weights(worms, tmp_path, monkeypatc
         with pytest.raises(KeyboardInterrupt):
             trained(tmp_path / "halved")
     saved = torch.load(tmp_path / "halved" / "checkpoint.pt", weights_only=True)
-    assert saved["stages"]["matching"]["step"] == 8
+    assert saved["state"]["matching"]["step"] == 8
     halved, _ = trained(tmp_path / "halved")
     assert whole.read_bytes() == halved.read_bytes()
 

@@ -192,7 +192,7 @@ def test_training_lowers_the_loss(bank, tmp_path):
 
 
 def test_a_resumed_run_ends_at_the_same_weights(bank, tmp_path):
-    config = TrainingConfig(network=SMALL, steps=12, batch=4, warm_up=5, checkpoint_s=0.0)
+    config = TrainingConfig(network=SMALL, steps=12, batch=4, warm_up=5, validate_every=10)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     whole.mkdir()
     parts.mkdir()
@@ -201,10 +201,9 @@ def test_a_resumed_run_ends_at_the_same_weights(bank, tmp_path):
     def stop(*_):
         raise KeyboardInterrupt
 
-    broken = Trainer(config.model_copy(update={"validate_every": 10}), bank, parts)
+    broken = Trainer(config, bank, parts)
     with pytest.raises(KeyboardInterrupt):
         broken.run(stop)
-    broken.config = config
     broken._save()
     resumed = Trainer(config, bank, parts)
     assert resumed.step == 10
@@ -216,7 +215,7 @@ def test_a_resumed_run_ends_at_the_same_weights(bank, tmp_path):
 def test_a_checkpoint_of_another_config_is_refused(bank, tmp_path):
     config = TrainingConfig(network=SMALL, steps=1, batch=2)
     Trainer(config, bank, tmp_path).run(lambda *_: None)
-    with pytest.raises(InputError, match="belongs to another config"):
+    with pytest.raises(InputError, match="belongs to a run with another config"):
         Trainer(config.model_copy(update={"seed": 1}), bank, tmp_path)
 
 

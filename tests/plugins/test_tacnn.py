@@ -178,7 +178,7 @@ def test_a_run_that_was_ended_reaches_the_same_weights(recording, tmp_path, monk
 def test_a_checkpoint_of_other_labels_is_refused(recording, tmp_path):
     short = SHORT.model_copy(update={"base_steps": 1, "extra_steps": 0})
     training.train(recording, {0: recording.points(0)}, short, tmp_path, targets=1)
-    with pytest.raises(InputError, match="other labels, targets or settings"):
+    with pytest.raises(InputError, match="another config or other data"):
         training.train(recording, {1: recording.points(1)}, short, tmp_path, targets=1)
 
 

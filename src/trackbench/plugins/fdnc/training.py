@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from trackbench.core.checkpoint import Checkpoint
 from trackbench.datasets.semisynthetic.bank import WormBank
 from trackbench.datasets.semisynthetic.config import SIMULATOR_VERSION
 from trackbench.datasets.semisynthetic.worms import read_worms, to_anatomical_frame
-from trackbench.errors import InputError
 from trackbench.plugins.fdnc.optimiser import keep_freed_memory
 from trackbench.plugins.fdnc.stages import MatchingStage, PoseStage, Stage
 from trackbench.plugins.fdnc.weights import save_trained
@@ -65,7 +65,7 @@ def train(
     MissingDataError
         No train worms there.
     InputError
-        The checkpoint in the folder belongs to another config.
+        The checkpoint in the folder belongs to another config, or can't be read.
     """
     keep_freed_memory()
     torch.set_num_threads(threads)
@@ -94,15 +94,9 @@ class _Run:
     """The files of a run: one checkpoint, one curve."""
 
     def __init__(self, config: TrainingConfig, out: Path, report: Callable[[str], object]) -> None:
-        self.config, self.report = config, report
-        self.checkpoint, self.curve = out / "checkpoint.pt", out / "curve.csv"
-        self.saved: dict[str, Any] = {"config": config.model_dump_json(), "stages": {}}
-        if self.checkpoint.exists():
-            self.saved = torch.load(self.checkpoint, weights_only=True)
-            if self.saved["config"] != config.model_dump_json():
-                raise InputError(
-                    f"{self.checkpoint} belongs to another config", "train into another folder"
-                )
+        self.report, self.curve = report, out / "curve.csv"
+        self.checkpoint = Checkpoint(out / "checkpoint.pt", config.model_dump_json())
+        self.stages: dict[str, Any] = self.checkpoint.load() or {}
 
     def train(self, stage: Stage[Any], generator: torch.Generator) -> None:
         step = self._resume(stage, generator)
@@ -121,7 +115,7 @@ class _Run:
                 since = time.monotonic()
 
     def _resume(self, stage: Stage[Any], generator: torch.Generator) -> int:
-        saved = self.saved["stages"].get(stage.name)
+        saved = self.stages.get(stage.name)
         if saved is None:
             return 0
         stage.weights.resume(saved["weights"])
@@ -129,14 +123,12 @@ class _Run:
         return int(saved["step"])
 
     def _save(self, stage: Stage[Any], step: int, generator: torch.Generator) -> None:
-        self.saved["stages"][stage.name] = {
+        self.stages[stage.name] = {
             "step": step,
             "weights": stage.weights.state(),
             "generator": generator.get_state(),
         }
-        partial = self.checkpoint.with_suffix(".partial")
-        torch.save(self.saved, partial)
-        partial.replace(self.checkpoint)
+        self.checkpoint.save(self.stages)
 
     def _note(self, stage: Stage[Any], step: int, losses: list[tuple[float, float]]) -> None:
         loss, accuracy = (sum(column) / len(losses) for column in zip(*losses, strict=True))

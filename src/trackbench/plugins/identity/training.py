@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional
 
-from trackbench.errors import InputError
+from trackbench.core.checkpoint import Checkpoint
 from trackbench.plugins.identity.augment import IGNORED, AugmentConfig, Sample, Sampler
 from trackbench.plugins.identity.network import COLOR_FEATURES, IdentityNetwork, NetworkConfig
 
@@ -146,15 +146,16 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.config = config
         self.bank = bank
-        self.checkpoint = folder / "checkpoint.pt"
+        self.checkpoint = Checkpoint(folder / "checkpoint.pt", config.model_dump_json())
         self.network = IdentityNetwork(config.network, len(bank.names))
         if start is not None:
             self.network.load_state_dict(start.state_dict())
         self.averaged = copy.deepcopy(self.network).requires_grad_(False).eval()
         self.optimizer = torch.optim.AdamW(_parameter_groups(self.network, config), lr=config.rate)
         self.step = 0
-        if self.checkpoint.exists():
-            self._load()
+        saved = self.checkpoint.load()
+        if saved is not None:
+            self._resume(saved)
 
     def run(self, validate: Callable[[IdentityNetwork, int, float], None]) -> IdentityNetwork:
         """Train to the end; give the averaged network.
@@ -200,23 +201,16 @@ class Trainer:
         return float(loss.detach())
 
     def _save(self) -> None:
-        state: dict[str, Any] = {
-            "config": self.config.model_dump_json(),
-            "step": self.step,
-            "network": self.network.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
-        partial = self.checkpoint.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(self.checkpoint)
+        self.checkpoint.save(
+            {
+                "step": self.step,
+                "network": self.network.state_dict(),
+                "averaged": self.averaged.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+            }
+        )
 
-    def _load(self) -> None:
-        state = torch.load(self.checkpoint, weights_only=True)
-        if state["config"] != self.config.model_dump_json():
-            raise InputError(
-                f"{self.checkpoint} belongs to another config", "train into another folder"
-            )
+    def _resume(self, state: dict[str, Any]) -> None:
         self.step = state["step"]
         self.network.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 
+from trackbench.core.checkpoint import Checkpoint
 from trackbench.core.keys import animal_key, content_key
 from trackbench.core.types import PointCloud
 from trackbench.errors import InputError, UsageError
@@ -109,7 +110,7 @@ def train(
     pairs = list(zip(images, parents, strict=True))
     course = Course(config, lesson.frames, len(lesson.names) + 1, pairs, device)
     run = content_key(config, lesson.keys, chart.targets, lesson.names)
-    _finish(course, out / "checkpoint.pt", run, advance)
+    _finish(course, Checkpoint(out / "checkpoint.pt", run), advance)
     weights = out / "weights.safetensors"
     numbers = [recording.header.numbers[t] for t in sorted(labels)]
     about = {
@@ -131,26 +132,19 @@ def train(
 
 
 def _finish(
-    course: Course, checkpoint: Path, run: str, advance: Callable[[int, float], object] | None
+    course: Course, checkpoint: Checkpoint, advance: Callable[[int, float], object] | None
 ) -> None:
     """Take the steps that are left, with a checkpoint every five seconds."""
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
-        if saved["run"] != run:
-            raise InputError(
-                f"{checkpoint} belongs to other labels, targets or settings",
-                "train into another folder, or remove the old run",
-            )
-        course.resume(saved["course"])
+    saved = checkpoint.load()
+    if saved is not None:
+        course.resume(saved)
     since = time.monotonic()
     while course.done < course.steps:
         loss = course.step()
         if advance is not None:
             advance(course.done, loss)
         if time.monotonic() - since > CHECKPOINT_SECONDS or course.done == course.steps:
-            partial = checkpoint.with_suffix(".partial")
-            torch.save({"run": run, "course": course.state()}, partial)
-            partial.replace(checkpoint)
+            checkpoint.save(course.state())
             since = time.monotonic()
 
 
