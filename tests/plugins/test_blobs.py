@@ -6,6 +6,9 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
 from trackbench import Volume
+from trackbench.core.blob_filters import filtered, lit_box
+from trackbench.core.blob_settings import BlobSettings
+from trackbench.core.blob_shapes import split_labels
 from trackbench.datasets.calcium import read_labeled_frames
 from trackbench.datasets.semisynthetic.image_config import PRESETS
 from trackbench.datasets.semisynthetic.images import simulate_images
@@ -14,8 +17,6 @@ from trackbench.datasets.semisynthetic.optics import Microscope
 from trackbench.datasets.semisynthetic.shape import load_shapes
 from trackbench.errors import InputError
 from trackbench.plugins.blobs import BlobsConfig, BlobsSegmenter
-from trackbench.plugins.blobs.filters import filtered, lit_box
-from trackbench.plugins.blobs.shapes import split_labels
 
 HEAD = PRESETS["head"]
 FLOOR_F1 = 0.95
@@ -137,7 +138,7 @@ def test_the_lit_box_holds_every_nucleus_and_little_else():
 
 def test_noise_is_measured_in_spite_of_nuclei():
     volume = photograph(GRID)
-    found = filtered(volume.data[0], np.array(volume.voxel_um), BlobsConfig())
+    found = filtered(volume.data[0], np.array(volume.voxel_um), BlobSettings())
     dark = found.band[:, :20, :30]
     assert found.noise == pytest.approx(dark.std(), rel=0.1)
     assert found.band.std() > 1.15 * found.noise  # nuclei count in the plain deviation

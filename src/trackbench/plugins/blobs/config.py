@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from trackbench.core.blob_settings import BlobSettings
 from trackbench.core.plugin import Config
 
 __all__ = ["BlobsConfig"]
@@ -13,19 +14,25 @@ class BlobsConfig(Config):
     """Parameters of `blobs`; lengths in µm, so that they hold at any voxel pitch."""
 
     radius_um: float = Field(
-        default=1.6, gt=0, le=50, description="radius of a nucleus in µm; sets every filter"
+        default=BlobSettings.radius_um,
+        gt=0,
+        le=50,
+        description="radius of a nucleus in µm; sets every filter",
     )
     noise: float = Field(
-        default=8.0, ge=0, le=1000, description="least height of a blob, in standard deviations"
+        default=BlobSettings.noise,
+        ge=0,
+        le=1000,
+        description="least height of a blob, in standard deviations",
     )
     contrast: float = Field(
-        default=0.02,
+        default=BlobSettings.contrast,
         ge=0,
         le=1,
         description="least height of a blob, as a share of the brightest twenty",
     )
     split: float = Field(
-        default=2.0,
+        default=BlobSettings.split,
         ge=1,
         le=1000,
         description="a blob whose variance along any axis is this many times the usual is two",

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from trackbench.plugins.blobs.config import BlobsConfig
+    from trackbench.core.blob_settings import BlobSettings
 
 __all__ = ["Filtered", "filtered", "lit_box", "peaks"]
 
@@ -73,10 +73,10 @@ def lit_box(image: NDArray[Any], pitch: NDArray[np.float64], radius_um: float) -
     return tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
 
 
-def filtered(image: NDArray[Any], pitch: NDArray[np.float64], config: BlobsConfig) -> Filtered:
+def filtered(image: NDArray[Any], pitch: NDArray[np.float64], settings: BlobSettings) -> Filtered:
     """Filter a volume (z, y, x); all widths are in µm."""
     values = image.astype(np.float32)
-    radius = config.radius_um
+    radius = settings.radius_um
     fine, coarse, wide = (
         gaussian_filter(values, scale * radius / pitch, truncate=TRUNCATE)
         for scale in (FINE, COARSE, WIDE)
@@ -87,7 +87,7 @@ def filtered(image: NDArray[Any], pitch: NDArray[np.float64], config: BlobsConfi
     return Filtered(band, fine - wide, noise)
 
 
-def peaks(image: NDArray[Any], found: Filtered, config: BlobsConfig) -> NDArray[np.intp]:
+def peaks(image: NDArray[Any], found: Filtered, settings: BlobSettings) -> NDArray[np.intp]:
     """Give the voxels (n, 3) of the local maxima that stand out of noise and of bright nuclei.
 
     Parameters
@@ -95,13 +95,13 @@ def peaks(image: NDArray[Any], found: Filtered, config: BlobsConfig) -> NDArray[
     image : (z, y, x) array
         What `found` was made of: a maximum that is one bright voxel alone is a fault of the camera.
     found : Filtered
-    config : BlobsConfig
+    settings : BlobSettings
     """
-    index = _maxima(found.band, max(config.noise * found.noise, 0.0))
+    index = _maxima(found.band, max(settings.noise * found.noise, 0.0))
     index = index[~_lone(image, index)]
     height = found.band[tuple(index.T)]
     bright = np.sort(height)[-BRIGHTEST:].mean() if len(height) else 0.0
-    kept: NDArray[np.intp] = index[height > config.contrast * bright]
+    kept: NDArray[np.intp] = index[height > settings.contrast * bright]
     return kept
 
 
