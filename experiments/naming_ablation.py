@@ -2,17 +2,19 @@
 
 Every labeler names every test worm alone. Then they are added one after another, each sum with
 weights fitted on validation worms (as `trackbench fit-weights` does). Per lab, per ganglion, with
-intervals over worms and a paired test against the row before. Nothing is chosen on test worms::
+intervals over worms and a paired test against the row before. Last, what it costs not to know the
+handedness, and what finds it. Nothing is chosen on test worms::
 
     python experiments/naming_ablation.py
 
-It needs WormND (`trackbench data fetch`, or TRACKBENCH_DATA) and about ten minutes on one core.
+It needs WormND (`trackbench data fetch`, or TRACKBENCH_DATA) and about a quarter of an hour on one
+core.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +31,7 @@ from trackbench.core.spec import parse_specs
 from trackbench.datasets.locate import find
 from trackbench.datasets.neuropal import NeuroPAL, NeuroPALConfig
 from trackbench.datasets.readers.ganglia import ganglion_of, known_ganglia
+from trackbench.plugins.identity import IdentityLabeler
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,6 +44,15 @@ STEPS = {
     "wormnd-position": ("atlas", "crf", "vote", "identity"),
 }
 CROSS_LAB = "HL"
+BLIND = "wormnd-blind"
+BLIND_LABELERS = ("atlas", "crf")
+HANDEDNESS_BY = {
+    "`identity`, by its networks alone": {"asymmetry_temperature": float("inf")},
+    "`identity`, by the asymmetry alone": {"hand_temperature": float("inf")},
+    "`identity`, by both": {},
+}
+"""What decides the handedness, and the temperatures that leave the rest out."""
+
 HARD = ("Ventral Ganglion", "Retro Vesicular Ganglion")
 TITLES = {
     "wormnd": "Position and color",
@@ -65,7 +77,7 @@ class Options:
     @property
     def command(self) -> str:
         """The command that makes the page, as far as it differs from the plain one."""
-        chosen = "" if self.protocols == tuple(STEPS) else f" --protocol {self.protocols[0]}"
+        chosen = "" if len(self.protocols) > 1 else f" --protocol {self.protocols[0]}"
         left_out = "".join(f" --without {name}" for name in self.without)
         return f"python experiments/naming_ablation.py{chosen}{left_out}"
 
@@ -81,11 +93,14 @@ class Row:
         One a worm: which named neurons were named right.
     top5 : list of float
         One a worm.
+    probability : list of ndarray
+        One a worm: how probable each of the names given was held.
     """
 
     title: str
     right: list[np.ndarray]
     top5: list[float]
+    probability: list[np.ndarray]
 
     @property
     def shares(self) -> np.ndarray:
@@ -116,13 +131,14 @@ def collect(protocol: str, split: str, options: Options) -> Tables:
 
 def named(title: str, tables: Tables, columns: Sequence[int], weights: Sequence[float]) -> Row:
     """Add tables, assign once, and compare with the true names."""
-    right, top5 = [], []
+    right, top5, probability = [], [], []
     for case, own in zip(tables.cases, tables.only(columns), strict=True):
         labels = label(add(own, weights))
         asked = [i for i, name in enumerate(case.truth.names) if name]
         right.append(np.array([labels.names[i] == case.truth.names[i] for i in asked]))
         top5.append(float(np.mean([case.truth.names[i] in labels.top_names[i] for i in asked])))
-    return Row(title, right, top5)
+        probability.append(labels.probability[asked])
+    return Row(title, right, top5, probability)
 
 
 def rows_of(names: Sequence[str], validation: Tables, test: Tables) -> tuple[list[Row], list[Row]]:
@@ -211,7 +227,7 @@ def section(protocol: str, options: Options) -> list[str]:
     test = collect(protocol, "test", options)
     alone, steps = rows_of(options.steps(protocol), validation, test)
     short = [
-        Row(f"+ `{name}`", row.right, row.top5)
+        replace(row, title=f"+ `{name}`")
         for name, row in zip(options.steps(protocol), steps, strict=True)
     ]
     short[0] = steps[0]
@@ -237,6 +253,61 @@ def section(protocol: str, options: Options) -> list[str]:
     ]
 
 
+def blind_section(options: Options) -> list[str]:
+    """Name the test worms with and without their handedness, and write what that costs."""
+    given, blind = (
+        list(NeuroPAL(NeuroPALConfig(limit=options.limit)).cases(name, "test", options.data_dir))
+        for name in ("wormnd", BLIND)
+    )
+    names = ("identity", *BLIND_LABELERS)
+    known = _rows(names, given, _tables(names, given))
+    specs = _rows(BLIND_LABELERS, blind, _tables(BLIND_LABELERS, blind))
+    ways = _rows(tuple(HANDEDNESS_BY), blind, _by_each_way(blind))
+    lines = [
+        f"## Without the handedness (`{BLIND}`, split test, {len(blind)} worms)",
+        "",
+        "M_test with the handedness given and without; worms that are named less than half as well",
+        "without count as read as their mirror image. The last columns are over all named neurons;",
+        "the probabilities of `identity` were calibrated for networks and asymmetry together.",
+        "",
+        "| | given | not given | 95 % | as mirror image | names right | their mean probability |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    pairs = [*zip(known[1:], specs, strict=True), *((known[0], way) for way in ways)]
+    return [*lines, *(_blind_line(one, two) for one, two in pairs), ""]
+
+
+def _tables(names: Sequence[str], cases: Sequence[Case]) -> list[list[Evidence]]:
+    return collect_tables(load_registry(), parse_specs(",".join(names)), None, cases)
+
+
+def _by_each_way(cases: Sequence[Case]) -> list[list[Evidence]]:
+    """Run `identity` with each way of telling the handedness."""
+    labeler = IdentityLabeler()
+    whole = labeler.fit(())
+    ways = [
+        replace(whole, with_color=whole.with_color.model_copy(update=update))
+        for update in HANDEDNESS_BY.values()
+    ]
+    return [[labeler.evidence(way, case.test, ()) for way in ways] for case in cases]
+
+
+def _rows(titles: Sequence[str], cases: list[Case], found: list[list[Evidence]]) -> list[Row]:
+    tables = Tables(cases, found)
+    return [named(title, tables, [k], [1.0]) for k, title in enumerate(titles)]
+
+
+def _blind_line(given: Row, blind: Row) -> str:
+    low, high = interval(blind.shares)
+    turned = int(np.sum(blind.shares < 0.5 * given.shares))
+    title = blind.title if blind.title in HANDEDNESS_BY else f"`{blind.title}`"
+    return (
+        f"| {title} | {given.shares.mean():.3f} | **{blind.shares.mean():.3f}** "
+        f"| {low:.3f} to {high:.3f} | {turned} | {np.concatenate(blind.right).mean():.3f} "
+        f"| {np.concatenate(blind.probability).mean():.3f} |"
+    )
+
+
 def head(options: Options) -> list[str]:
     """Say what the page shows and how it is made."""
     return [
@@ -245,9 +316,10 @@ def head(options: Options) -> list[str]:
         f"Written by `{options.command}`; don't edit it by hand.",
         "",
         "`vote`, where it stands, matches every train worm to the test worm by",
-        f"`{options.matcher}`. Handedness is given, nothing else about pose. Intervals are",
-        "bootstraps over worms, p is that of Wilcoxon's signed-rank test over worms. Learned",
-        "parts saw train worms only, weights were fitted on validation worms; HL is in neither.",
+        f"`{options.matcher}`. Handedness is given (but in the last section), nothing else about",
+        "pose. Intervals are bootstraps over worms, p is that of Wilcoxon's signed-rank test over",
+        "worms. Learned parts saw train worms only, weights were fitted on validation worms; HL is",
+        "in neither.",
         f"`best` is `{named_combinations()['best']}`.",
         "",
     ]
@@ -258,7 +330,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-dir", type=Path, default=None)
     parser.add_argument("--matcher", default="fdnc")
-    parser.add_argument("--protocol", choices=list(STEPS), default=None, help="this one alone")
+    parser.add_argument("--protocol", choices=[*STEPS, BLIND], default=None, help="this one alone")
     parser.add_argument("--without", action="append", default=[], help="leave a labeler out")
     parser.add_argument("--limit", type=int, default=None, help="worms a split, for a trial")
     parser.add_argument("--out", type=Path, default=PAGE)
@@ -267,13 +339,13 @@ def main() -> None:
         find("wormnd", given.data_dir),
         given.matcher,
         given.limit,
-        (given.protocol,) if given.protocol else tuple(STEPS),
+        (given.protocol,) if given.protocol else (*STEPS, BLIND),
         tuple(given.without),
     )
     lines = head(options)
     for protocol in options.protocols:
         click.echo(f"{protocol} ...")
-        lines += section(protocol, options)
+        lines += blind_section(options) if protocol == BLIND else section(protocol, options)
     given.out.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     click.echo(f"wrote {given.out}")
 
