@@ -2,16 +2,18 @@
 
 import csv
 import itertools
+import shutil
 
 import numpy as np
 import pytest
 import torch
 
+from trackbench.core.config_file import read_config_file
 from trackbench.datasets.semisynthetic.bank import WormBank
 from trackbench.datasets.semisynthetic.config import SimulatorConfig
 from trackbench.datasets.semisynthetic.shape import load_shapes
 from trackbench.datasets.semisynthetic.worms import LabeledWorm
-from trackbench.errors import InputError, UsageError
+from trackbench.errors import InputError
 from trackbench.plugins.fdnc import FdncConfig, FdncMatcher, training
 from trackbench.plugins.fdnc.batches import group_batches, pose_batches
 from trackbench.plugins.fdnc.optimiser import schedule
@@ -21,7 +23,6 @@ from trackbench.plugins.fdnc.training_config import (
     SHIPPED_CONFIG,
     PoseErrorSection,
     TrainingConfig,
-    read_training_config,
 )
 
 TINY = TrainingConfig.model_validate(
@@ -46,10 +47,12 @@ def drawn_worms():
     return worms
 
 
-@pytest.fixture
-def worms(monkeypatch):
+@pytest.fixture(scope="module", autouse=True)
+def worms():
     """Train on heads that were drawn from the atlas, so that no real worm is needed."""
-    monkeypatch.setattr(training, "read_worms", lambda _: drawn_worms())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "read_worms", lambda _: drawn_worms())
+        yield
 
 
 def trained(out, config=TINY):
@@ -58,8 +61,20 @@ def trained(out, config=TINY):
     return weights, said
 
 
-def test_an_interrupted_run_ends_at_the_same_weights(worms, tmp_path, monkeypatch):
-    whole, _ = trained(tmp_path / "whole")
+@pytest.fixture(scope="module")
+def finished(worms, tmp_path_factory):
+    """Train once; give the folder of the run and what it said."""
+    folder = tmp_path_factory.mktemp("finished")
+    return folder, trained(folder)[1]
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """Give a copy of the folder of the finished run."""
+    return shutil.copytree(finished[0], tmp_path / "copied")
+
+
+def test_an_interrupted_run_ends_at_the_same_weights(finished, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
     step, calls = MatchingStage.step, itertools.count()
 
@@ -75,42 +90,41 @@ def test_an_interrupted_run_ends_at_the_same_weights(worms, tmp_path, monkeypatc
     saved = torch.load(tmp_path / "halved" / "checkpoint.pt", weights_only=True)
     assert saved["state"]["matching"]["step"] == 8
     halved, _ = trained(tmp_path / "halved")
-    assert whole.read_bytes() == halved.read_bytes()
+    assert halved.read_bytes() == (finished[0] / halved.name).read_bytes()
 
 
-def test_a_run_writes_its_curve_and_picture(worms, tmp_path):
-    weights, said = trained(tmp_path)
-    with (tmp_path / "curve.csv").open(newline="") as file:
+def test_a_run_writes_its_curve_and_picture(finished):
+    folder, said = finished
+    with (folder / "curve.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["stage"], int(row["step"])) for row in rows] == [("matching", 24), ("pose", 8)]
     assert all(0 <= float(row["validation_accuracy"]) <= 1 for row in rows)
-    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
     assert len(said) == 2
-    matcher = FdncMatcher(FdncConfig(weights=weights))
+    matcher = FdncMatcher(FdncConfig(weights=folder / "weights.safetensors"))
     assert matcher.trained_on == {"0", "1", "2"}
     assert matcher.engine.trained.network.architecture.width == 24
 
 
-def test_a_finished_run_is_not_trained_again(worms, tmp_path):
-    first = trained(tmp_path)[0].read_bytes()
-    weights, said = trained(tmp_path)
-    assert weights.read_bytes() == first
+def test_a_finished_run_is_not_trained_again(finished, copied):
+    weights, said = trained(copied)
+    assert weights.read_bytes() == (finished[0] / weights.name).read_bytes()
     assert said == []
 
 
-def test_a_checkpoint_of_another_config_is_refused(worms, tmp_path):
-    trained(tmp_path)
+def test_a_checkpoint_of_another_config_is_refused(copied):
     with pytest.raises(InputError, match="another config"):
-        trained(tmp_path, TINY.model_copy(update={"seed": 1}))
+        trained(copied, TINY.model_copy(update={"seed": 1}))
 
 
-def test_the_seed_decides(worms, tmp_path):
-    one, same = (trained(tmp_path / name)[0] for name in ("one", "same"))
+def test_the_seed_decides(finished, tmp_path):
+    same, _ = trained(tmp_path / "same")
     other, _ = trained(tmp_path / "other", TINY.model_copy(update={"seed": 1}))
-    assert one.read_bytes() == same.read_bytes() != other.read_bytes()
+    first = finished[0] / same.name
+    assert first.read_bytes() == same.read_bytes() != other.read_bytes()
 
 
-def test_a_sweep_compares_sizes(worms, tmp_path):
+def test_a_sweep_compares_sizes(tmp_path):
     table = sweep(
         TINY, tmp_path, tmp_path, (1, 2), (24,), device="cpu", threads=1, report=lambda _: None
     )
@@ -171,19 +185,6 @@ def test_pose_batches_hold_the_way_back():
 
 
 def test_the_shipped_config_reads():
-    config = read_training_config(SHIPPED_CONFIG)
+    config = read_config_file(SHIPPED_CONFIG, TrainingConfig)
     assert config.network.width == 128
     assert config.simulator.mirror > 0
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [("steps = 'many'", "steps"), ("stepz = 3", "stepz"), ("steps = ", "Invalid value")],
-)
-def test_a_wrong_config_names_its_fault(tmp_path, text, words):
-    path = tmp_path / "run.toml"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(UsageError, match=words):
-        read_training_config(path)
-    with pytest.raises(UsageError, match="No such file"):
-        read_training_config(tmp_path / "absent.toml")

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trackbench.core.atlas import NamedPoints
-from trackbench.errors import InputError, UsageError
+from trackbench.core.config_file import read_config_file
+from trackbench.errors import InputError
 from trackbench.plugins.identity.augment import IGNORED, AugmentConfig, Sampler
 from trackbench.plugins.identity.bank import build_bank
 from trackbench.plugins.identity.calibration import (
@@ -17,7 +18,7 @@ from trackbench.plugins.identity.calibration import (
 )
 from trackbench.plugins.identity.features import color_features, corrected_features
 from trackbench.plugins.identity.network import IdentityNetwork, NetworkConfig
-from trackbench.plugins.identity.run import SHIPPED_CONFIG, read_config
+from trackbench.plugins.identity.run import SHIPPED_CONFIG, RunConfig
 from trackbench.plugins.identity.training import (
     Trainer,
     TrainingConfig,
@@ -292,25 +293,5 @@ def test_a_worm_without_color_has_empty_features():
 
 
 def test_the_shipped_config_can_be_read():
-    config = read_config(SHIPPED_CONFIG)
+    config = read_config_file(SHIPPED_CONFIG, RunConfig)
     assert {member.use for member in config.members} <= {"always", "color", "position"}
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("members = 3", "members"),
-        ("[[members]]\nstepz = 1", "stepz"),
-        ("[[members", "TOML|Expected"),
-    ],
-)
-def test_a_wrong_config_is_one_usage_error(tmp_path, text, problem):
-    path = tmp_path / "run.toml"
-    path.write_text(text)
-    with pytest.raises(UsageError, match=problem):
-        read_config(path)
-
-
-def test_a_missing_config_is_named(tmp_path):
-    with pytest.raises(UsageError, match=r"none\.toml"):
-        read_config(tmp_path / "none.toml")

@@ -41,10 +41,11 @@ def command(
     same weights. With --layers or --width every combination is trained into a folder of its own
     and sweep.csv compares them.
     """
+    from trackbench.core.config_file import read_config_file
     from trackbench.plugins.fdnc.training import train
-    from trackbench.plugins.fdnc.training_config import SHIPPED_CONFIG, read_training_config
+    from trackbench.plugins.fdnc.training_config import SHIPPED_CONFIG, TrainingConfig
 
-    config = read_training_config(config_file if config_file is not None else SHIPPED_CONFIG)
+    config = read_config_file(config_file or SHIPPED_CONFIG, TrainingConfig)
     if seed is not None:
         config = config.model_copy(update={"seed": seed})
     root = data_root(data_dir)

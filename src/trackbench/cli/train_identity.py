@@ -40,13 +40,14 @@ def command(
     validation worms. An interrupted run goes on from its last checkpoint, at most a minute
     back, and ends at the same weights.
     """
-    from trackbench.plugins.identity.run import SHIPPED_CONFIG, read_config, recalibrate, train
+    from trackbench.core.config_file import read_config_file
+    from trackbench.plugins.identity.run import SHIPPED_CONFIG, RunConfig, recalibrate, train
 
     if finished is not None:
         out.mkdir(parents=True, exist_ok=True)
         target = out / "identity.safetensors"
         weights = recalibrate(finished, data_root(data_dir), target, threads=threads)
     else:
-        config = read_config(config_file if config_file is not None else SHIPPED_CONFIG)
+        config = read_config_file(config_file or SHIPPED_CONFIG, RunConfig)
         weights = train(config, data_root(data_dir), out, threads=threads, report=click.echo)
     click.echo(f"{weights}: {weights.stat().st_size / 2**20:.1f} MiB")

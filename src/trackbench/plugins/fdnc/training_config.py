@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from trackbench.datasets.semisynthetic.config import SimulatorConfig
-from trackbench.errors import UsageError
 
 SHIPPED_CONFIG = Path(__file__).with_name("configs") / "shipped.toml"
 """The run that made the weights in the package."""
@@ -61,7 +59,7 @@ class LateSection(_Section):
 
 
 class TrainingConfig(_Section):
-    """One training run, read from TOML by `read_training_config`."""
+    """One training run, read from TOML by `core.config_file`."""
 
     seed: int = 0
     steps: int = Field(default=20000, ge=1)
@@ -87,21 +85,3 @@ class TrainingConfig(_Section):
     late: LateSection | None = None
     pose_error: PoseErrorSection = PoseErrorSection()
     pose: PoseSection = PoseSection()
-
-
-def read_training_config(path: Path) -> TrainingConfig:
-    """Read a config file.
-
-    Raises
-    ------
-    UsageError
-        A file that can't be read, that isn't TOML, or has fields that aren't known.
-    """
-    try:
-        return TrainingConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise UsageError(
-            f"{path}: {error.strerror}", "give the path of a training config"
-        ) from error
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise UsageError(f"{path}: {error}", "mend the training config") from error

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import csv
-import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from trackbench.core.atlas import common_names, named_points
 from trackbench.core.keys import animal_key
 from trackbench.core.weights import load_weights, save_weights
 from trackbench.datasets.labeled_heads import labeled_heads
-from trackbench.errors import UsageError
 from trackbench.plugins.identity.asymmetry_fit import fit_asymmetry
 from trackbench.plugins.identity.bank import build_bank
 from trackbench.plugins.identity.ensemble import Ensemble, describe, pack, packed_asymmetry
@@ -56,22 +54,6 @@ class RunConfig(BaseModel):
 
     network: NetworkConfig = Field(default=NetworkConfig(), description="sizes of every member")
     members: tuple[MemberConfig, ...] = Field(min_length=1, description="the networks")
-
-
-def read_config(path: Path) -> RunConfig:
-    """Read a run's TOML file.
-
-    Raises
-    ------
-    UsageError
-        A file that can't be read, isn't TOML, or has fields that aren't known.
-    """
-    try:
-        return RunConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}", "give the path of a run's config") from error
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise UsageError(f"{path}: {error}", "mend the config") from error
 
 
 def train(
