@@ -1,15 +1,14 @@
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from trackbench.cli.train_identity import command
+from trackbench.datasets.readers.wormnd import WORM_FOLDER, read_wormnd_index
+from trackbench.datasets.splits import neuropal_split
 from trackbench.plugins.identity import IdentityConfig, IdentityLabeler
 
-DATA = os.environ.get("TRACKBENCH_DATA")
 TINY = """
 [network]
 width = 24
@@ -31,6 +30,22 @@ colorless = 1.0
 """
 
 
+@pytest.fixture
+def few_worms(real_data, tmp_path):
+    """Give a data folder with ten real train worms and two validation worms."""
+    whole, folder = real_data / "wormnd", tmp_path / "data" / "wormnd"
+    (folder / WORM_FOLDER).mkdir(parents=True)
+    for table in ("group_assigns.csv", "handedness.csv"):
+        (folder / table).symlink_to(whole / table)
+    wanted = {"train": 10, "validation": 2, "test": 0}
+    for entry in read_wormnd_index(whole):
+        split = neuropal_split(entry.id, entry.lab, entry.group)
+        if wanted[split]:
+            wanted[split] -= 1
+            (folder / WORM_FOLDER / entry.path.name).symlink_to(entry.path)
+    return folder.parent
+
+
 def train(*arguments):
     return CliRunner().invoke(command, [*map(str, arguments)])
 
@@ -48,16 +63,15 @@ def test_a_config_that_is_not_there_is_one_line(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.real_data
-@pytest.mark.skipif(DATA is None, reason="TRACKBENCH_DATA is not set")
-def test_a_tiny_run_writes_weights_that_load(tmp_path):
+def test_a_tiny_run_writes_weights_that_load(few_worms, tmp_path):
     config = tmp_path / "tiny.toml"
     config.write_text(TINY)
     out = tmp_path / "run"
-    arguments = ("--config", config, "--data-dir", Path(DATA), "--out", out)
+    arguments = ("--config", config, "--data-dir", few_worms, "--out", out)
     found = train(*arguments)
     assert found.exit_code == 0, found.output
     labeler = IdentityLabeler(IdentityConfig(weights=out / "identity.safetensors"))
     assert labeler.fit(()).uses == ("always", "position")
-    assert len(labeler.trained_on) > 0
+    assert len(labeler.trained_on) == 10
     curve = (out / "curve.csv").read_text().splitlines()
     assert curve[0].startswith("member,step,loss,color_nll")
