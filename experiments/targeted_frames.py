@@ -13,9 +13,9 @@ points for which the neuron of that number is found within 4 voxels. Masks: two 
 
 Both arms share the steps on the labelled frames and go on from the same weights for the same
 number of steps. Targets are all frames of the recording that weren't labelled, the predicted one
-included: its image, never its labels. Each answer is scored as the network gives it, and guided
-by the deformation to the labelled frames, as `tacnn` does by default. One JSON line a score in
-DIR; finished trainings aren't repeated.
+included: its image, never its labels. Each answer is scored as the network gives it and, with
+points, guided by the labelled frames, as `tacnn` does by default. One JSON line a score in DIR;
+finished trainings aren't repeated.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from trackbench.plugins.tacnn.config import TacnnConfig
 from trackbench.plugins.tacnn.course import Course
 from trackbench.plugins.tacnn.decode import find_neurons
 from trackbench.plugins.tacnn.frames import Frame, fit_canvas, place_labels, prepare
-from trackbench.plugins.tacnn.guide import guided
+from trackbench.plugins.tacnn.guide import locate
 from trackbench.plugins.tacnn.labelled import LabelledFrame, from_masks, from_points
 from trackbench.plugins.tacnn.learner import predict
 from trackbench.plugins.tacnn.posture import nearest_labelled, posture_space, silhouette
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from trackbench.core.types import PointCloud, Volume
+    from trackbench.plugins.tacnn.decode import Found
     from trackbench.plugins.tacnn.network import TacnnNetwork
 
 LETTERS: Final = ("A", "B", "C")
@@ -72,7 +73,7 @@ class Frames(Protocol):
     ) -> tuple[dict[str, Frame], list[LabelledFrame], int]:
         """Give all frames on one canvas, the chosen ones with labels, and how many classes."""
 
-    def score(self, key: str, probability: NDArray[np.float32]) -> Row:
+    def score(self, key: str, probability: NDArray[np.float32], found: Found) -> Row:
         """Count what is right in the answer on a labelled frame."""
 
 
@@ -108,10 +109,9 @@ class Points:
             labelled.append(from_points(self.frames[letter], cloud.zyx_um, classes, config.radius))
         return self.frames, labelled, len(self.names) + 1
 
-    def score(self, key: str, probability: NDArray[np.float32]) -> Row:
+    def score(self, key: str, probability: NDArray[np.float32], found: Found) -> Row:
         """Count human points whose neuron is found within 4 voxels."""
         frame, cloud = self.frames[key], self.truth[key]
-        found = find_neurons(probability, frame.image[0])
         voxels = frame.to_um(found.voxels) / POINT_VOXEL_UM
         place = {self.names[k - 1]: at for k, at in zip(found.classes, voxels, strict=True)}
         truth = zip(cloud.names or (), cloud.zyx_um / POINT_VOXEL_UM, strict=True)
@@ -155,11 +155,10 @@ class Masks:
         labelled = [from_masks(self.frames[x], self._renumbered(x), config.reduce) for x in chosen]
         return self.frames, labelled, len(self.names) + 1
 
-    def score(self, key: str, probability: NDArray[np.float32]) -> Row:
+    def score(self, key: str, probability: NDArray[np.float32], found: Found) -> Row:
         """Count labels whose centroid is within 1.5 µm, and their intersection over union."""
         frame = self.frames[key]
         truth = place_labels(frame, self._renumbered(key), self.config.reduce)
-        found = find_neurons(probability, frame.image[0])
         place = {int(k): at for k, at in zip(found.classes, found.voxels, strict=True)}
         answer = probability.argmax(axis=3)
         right, shares = 0, []
@@ -249,9 +248,11 @@ def main(
                     image = frames[key].image
                     answer = predict(network, image)
                     row = {"learned": learned, "seed": seed, "arm": arm, "frame": key}
-                    new.append(row | {"guided": False} | data.score(key, answer))
-                    answer = guided(answer, image, references, TacnnConfig().guide_um)
-                    new.append(row | {"guided": True} | data.score(key, answer))
+                    found = find_neurons(answer, image[0])
+                    new.append(row | {"guided": False} | data.score(key, answer, found))
+                    if not masks:
+                        found = locate(answer, image, references, TacnnConfig().guide_um)
+                        new.append(row | {"guided": True} | data.score(key, answer, found))
             with results.open("a") as file:
                 file.writelines(json.dumps(row) + "\n" for row in new)
             rows += new
@@ -261,8 +262,8 @@ def main(
 
 def show(rows: Sequence[Row]) -> None:
     """Print the share of right neurons by learned frames, predicted frame and arm."""
-    for by in (False, True):
-        click.echo("guided by the deformation" if by else "the network's answer alone")
+    for by in sorted({row["guided"] for row in rows}):
+        click.echo("guided by the labelled frames" if by else "the network's answer alone")
         click.echo(f"{'learned':12} {'frame':6}" + "".join(f"{arm:>10}" for arm in ARMS))
         same = [row for row in rows if row["guided"] == by]
         for learned, frame in sorted({(row["learned"], row["frame"]) for row in same}):

@@ -269,6 +269,7 @@ PLACES = (
     .astype(float)
 )
 SHIFT = np.array([0.0, 2.0, -1.0])
+RADIUS_UM = 1.6
 
 
 def blobs(places, shape=(9, 28, 64)):
@@ -288,7 +289,7 @@ def answer(places, classes, shape=(9, 28, 64)):
 
 
 def reference():
-    return Reference(blobs(PLACES)[None], PITCH, np.arange(1, 25), PLACES)
+    return Reference(blobs(PLACES)[None], PITCH, np.arange(1, 25), PLACES, RADIUS_UM)
 
 
 def test_the_deformation_is_found_although_two_neurons_are_exchanged():
@@ -305,7 +306,7 @@ def test_the_deformation_is_found_although_two_neurons_are_exchanged():
 def test_the_labelled_frame_that_is_most_alike_comes_first():
     rng = np.random.default_rng(0)
     mixed = rng.permutation(24)
-    other = Reference(blobs(PLACES[:12])[None], PITCH, np.arange(1, 25), PLACES[mixed])
+    other = Reference(blobs(PLACES[:12])[None], PITCH, np.arange(1, 25), PLACES[mixed], RADIUS_UM)
     image = blobs(PLACES + SHIFT)[None]
     found = estimate([other, reference()], image, answer(PLACES + SHIFT, np.arange(1, 25)))
     assert [item.number for item in found] == [1, 0]

@@ -23,8 +23,11 @@ class TacnnConfig(Config):
         default=2.0,
         ge=0,
         le=1000,
-        description="width of the prior of a neuron's place by the others; 0 = none; not for masks",
+        description="width of a place by the labelled frames; 0, and masks: the network alone",
     )
     fewest_voxels: int = Field(
-        default=3, ge=1, le=10_000, description="smaller pieces of a class are no neuron"
+        default=3,
+        ge=1,
+        le=10_000,
+        description="smaller pieces of a class are no neuron; not for guided points",
     )

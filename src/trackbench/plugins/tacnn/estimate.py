@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from trackbench.core.deformation import fit_in_plane, fit_soft, sampling_grid, warp
 from trackbench.plugins.tacnn.decode import find_neurons, find_peaks
+from trackbench.plugins.tacnn.registration import see_labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from trackbench.core.deformation import Deformation
     from trackbench.plugins.tacnn.decode import Found
+    from trackbench.plugins.tacnn.registration import LabelledLight
 
 __all__ = ["Estimate", "Reference", "estimate"]
 
@@ -42,12 +45,20 @@ class Reference:
     classes : (n,) array of int
     voxels : (n, 3) array
         On the canvas.
+    radius_um : float
+        Of a nucleus.
     """
 
     image: NDArray[np.float32]
-    voxel_um: NDArray[np.floating[Any]]
+    voxel_um: NDArray[np.float64]
     classes: NDArray[np.intp]
     voxels: NDArray[np.floating[Any]]
+    radius_um: float
+
+    @cached_property
+    def light(self) -> LabelledLight:
+        """How the labels lie to the light."""
+        return see_labels(self)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from trackbench.plugins.tacnn.frames import Frame
 
 __all__ = ["LabelledFrame", "from_masks", "from_points", "mean_places"]
+
+REACH: Final = 1.6
+"""The voxels that a point paints reach this many radii of a nucleus far."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +48,9 @@ def from_points(
         In voxels of the volume.
     """
     labels = paint(frame, zyx_um, classes, radius)
-    return _labelled(frame, labels, classes, frame.to_voxels(zyx_um))
+    pitch = frame.voxel_um - 2 * frame.offset_um
+    nucleus = radius * float(pitch[1:].mean()) / REACH
+    return _labelled(frame, labels, classes, frame.to_voxels(zyx_um), nucleus)
 
 
 def from_masks(frame: Frame, labels: NDArray[Any], reduce: tuple[int, int, int]) -> LabelledFrame:
@@ -53,7 +58,11 @@ def from_masks(frame: Frame, labels: NDArray[Any], reduce: tuple[int, int, int])
     placed = place_labels(frame, labels, reduce)
     classes = np.unique(placed[placed > 0]).astype(np.intp)
     voxels = np.array([np.argwhere(placed == number).mean(axis=0) for number in classes])
-    return _labelled(frame, placed, classes, voxels.reshape(-1, 3))
+    sizes = [np.count_nonzero(placed == number) for number in classes]
+    ball = float(np.median(sizes)) * float(np.prod(frame.voxel_um))
+    return _labelled(
+        frame, placed, classes, voxels.reshape(-1, 3), (ball * 3 / (4 * np.pi)) ** (1 / 3)
+    )
 
 
 def mean_places(frames: Sequence[LabelledFrame], classes: int) -> NDArray[np.float64]:
@@ -67,7 +76,12 @@ def mean_places(frames: Sequence[LabelledFrame], classes: int) -> NDArray[np.flo
 
 
 def _labelled(
-    frame: Frame, labels: NDArray[Any], classes: NDArray[np.intp], voxels: NDArray[Any]
+    frame: Frame,
+    labels: NDArray[Any],
+    classes: NDArray[np.intp],
+    voxels: NDArray[Any],
+    radius_um: float,
 ) -> LabelledFrame:
     sample = Sample(torch.from_numpy(frame.image), torch.from_numpy(labels), frame.voxel_um)
-    return LabelledFrame(sample, Reference(frame.image, frame.voxel_um, classes, voxels))
+    reference = Reference(frame.image, frame.voxel_um, classes, voxels, radius_um)
+    return LabelledFrame(sample, reference)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from trackbench.core.types import Volume
+    from trackbench.plugins.tacnn.decode import Found
     from trackbench.plugins.tacnn.weights import Trained
 
 __all__ = ["TacnnSegmenter", "evidence_of"]
@@ -67,13 +68,11 @@ class TacnnSegmenter(Segmenter[TacnnConfig]):
 
     def segment(self, volume: Volume) -> PointCloud:
         """Find the neurons that the network knows; who they are is the cloud's evidence."""
-        from trackbench.plugins.tacnn.decode import find_neurons
         from trackbench.plugins.tacnn.frames import prepare
 
         trained = self.trained
         frame = prepare(volume, trained.canvas)
-        probability = self._answer(frame.image)
-        found = find_neurons(probability, frame.image[0], self.config.fewest_voxels)
+        found = self._find(frame.image)
         return PointCloud(
             frame.to_um(found.voxels),
             id=volume.id,
@@ -84,23 +83,34 @@ class TacnnSegmenter(Segmenter[TacnnConfig]):
         """Give every voxel (z, y, x) of a volume its neuron: 0 = none, k = the k-th name."""
         from trackbench.plugins.tacnn.decode import keep_largest
         from trackbench.plugins.tacnn.frames import prepare, return_labels
-
-        trained = self.trained
-        frame = prepare(volume, trained.canvas)
-        answer = self._answer(frame.image).argmax(axis=3).astype(np.int16)
-        kept = keep_largest(answer, self.config.fewest_voxels)
-        shape = volume.data.shape[1:]
-        return return_labels(kept, trained.canvas, (shape[0], shape[1], shape[2]))
-
-    def _answer(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         from trackbench.plugins.tacnn.guide import guided
         from trackbench.plugins.tacnn.learner import predict
 
         trained = self.trained
-        probability = predict(trained.network, image)
-        if self.config.guide_um == 0 or trained.about.get("masks"):
-            return probability  # a mask is no ball around its neuron's place
-        return guided(probability, image, trained.references, self.config.guide_um)
+        frame = prepare(volume, trained.canvas)
+        probability = predict(trained.network, frame.image)
+        if self._is_guided:
+            width = self.config.guide_um
+            probability = guided(probability, frame.image, trained.references, width)
+        answer = probability.argmax(axis=3).astype(np.int16)
+        kept = keep_largest(answer, self.config.fewest_voxels)
+        shape = volume.data.shape[1:]
+        return return_labels(kept, trained.canvas, (shape[0], shape[1], shape[2]))
+
+    @property
+    def _is_guided(self) -> bool:
+        # a mask is no ball around its neuron's place
+        return self.config.guide_um > 0 and not self.trained.about.get("masks")
+
+    def _find(self, image: NDArray[np.float32]) -> Found:
+        from trackbench.plugins.tacnn.decode import find_neurons
+        from trackbench.plugins.tacnn.guide import locate
+        from trackbench.plugins.tacnn.learner import predict
+
+        probability = predict(self.trained.network, image)
+        if self._is_guided:
+            return locate(probability, image, self.trained.references, self.config.guide_um)
+        return find_neurons(probability, image[0], self.config.fewest_voxels)
 
 
 def evidence_of(names: tuple[str, ...], probability: NDArray[Any]) -> Evidence:

@@ -69,6 +69,7 @@ def save_trained(
         "canvas": asdict(canvas),
         "names": list(names),
         "voxel_um": [float(step) for step in references[0].voxel_um],
+        "radius_um": references[0].radius_um,
         "references": len(references),
     }
     tensors = {NETWORK + name: tensor.cpu() for name, tensor in network.state_dict().items()}
@@ -119,4 +120,5 @@ def _reference(tensors: Mapping[str, Any], about: Mapping[str, Any], number: int
         np.array(about["voxel_um"]),
         tensors[own + "classes"].numpy().astype(np.intp),
         tensors[own + "voxels"].numpy().astype(np.float64),
+        float(about["radius_um"]),
     )
