@@ -22,6 +22,7 @@ from trackbench.plugins.fdnc.sweep import sweep
 from trackbench.plugins.fdnc.training_config import (
     SHIPPED_CONFIG,
     PoseErrorSection,
+    PoseSection,
     TrainingConfig,
 )
 
@@ -125,8 +126,9 @@ def test_the_seed_decides(finished, tmp_path):
 
 
 def test_a_sweep_compares_sizes(tmp_path):
+    short = TINY.model_copy(update={"steps": 8, "pose": PoseSection(steps=0)})
     table = sweep(
-        TINY, tmp_path, tmp_path, (1, 2), (24,), device="cpu", threads=1, report=lambda _: None
+        short, tmp_path, tmp_path, (1, 2), (24,), device="cpu", threads=1, report=lambda _: None
     )
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))

@@ -42,7 +42,7 @@ class PoseErrorSection(_Section):
 class PoseSection(_Section):
     """The pose network's own training."""
 
-    steps: int = 4000
+    steps: int = Field(default=4000, ge=0, description="0: untrained, as in a sweep")
     batch: int = 64
     simulator: SimulatorConfig = SimulatorConfig()
     learning_rate: float = 3e-3
