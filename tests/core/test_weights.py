@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from trackbench.core.weights import load_weights, save_weights
+from trackbench.core.keys import animal_key
+from trackbench.core.types import PointCloud
+from trackbench.core.weights import load_weights, save_fitted, save_weights
 from trackbench.errors import InputError
 
 
@@ -25,6 +27,16 @@ def test_what_was_written_is_read(path):
     np.testing.assert_array_equal(found.tensors["a"], np.arange(6.0).reshape(2, 3))
     assert found.about == {"names": ["X"]}
     assert found.trained_on == {"k1", "k2"}
+
+
+def test_what_was_fitted_says_its_names_and_worms(tmp_path):
+    worms = [PointCloud(np.eye(3) * (i + 1), names=("A", "B", "C")) for i in range(2)]
+    file = tmp_path / "new" / "atlas.safetensors"
+    save_fitted(file, {"a": np.ones(3)}, kind="atlas", version=1, names=["A", "B"], worms=worms)
+    found = load_weights(file, kind="atlas", version=1)
+    assert found.tensors["a"].dtype == np.float32
+    assert found.about == {"names": ["A", "B"], "worms": 2}
+    assert found.trained_on == {animal_key(worm.zyx_um) for worm in worms}
 
 
 def test_tensors_come_back_as_torch_too(path):

@@ -11,13 +11,18 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from trackbench.core.keys import animal_key
 from trackbench.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Weights", "load_weights", "save_weights"]
+    from numpy.typing import NDArray
+
+    from trackbench.core.types import PointCloud
+
+__all__ = ["Weights", "load_weights", "save_fitted", "save_weights"]
 
 HEADER: Final = "trackbench"
 """The metadata field that holds the header."""
@@ -85,6 +90,44 @@ def save_weights(
         from safetensors.torch import save_file as save_tensors
 
         save_tensors({name: item.contiguous() for name, item in tensors.items()}, path, metadata)
+
+
+def save_fitted(
+    path: Path,
+    arrays: Mapping[str, NDArray[Any]],
+    *,
+    kind: str,
+    version: int,
+    names: Sequence[str],
+    worms: Sequence[PointCloud],
+) -> None:
+    """Write what was fitted to named worms; folders are made.
+
+    Parameters
+    ----------
+    path : Path
+    arrays : mapping of str to ndarray
+        Written as float32.
+    kind : str
+        What reads them: the plugin's name.
+    version : int
+        Of the layout.
+    names : sequence of str
+        What the rows stand for.
+    worms : sequence of PointCloud
+        All that were seen.
+    """
+    import numpy as np
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_weights(
+        path,
+        {name: array.astype(np.float32) for name, array in arrays.items()},
+        kind=kind,
+        version=version,
+        about={"names": list(names), "worms": len(worms)},
+        trained_on=[animal_key(worm.zyx_um) for worm in worms],
+    )
 
 
 def load_weights(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trackbench.core.keys import animal_key
 from trackbench.core.statistical_atlas import atlas_of
-from trackbench.core.weights import save_weights
+from trackbench.core.weights import save_fitted
 from trackbench.datasets.labeled_heads import labeled_heads
 from trackbench.plugins.atlas.labeler import KIND, VERSION
 
@@ -31,12 +30,4 @@ def train(data_dir: Path, output: Path) -> None:
     """
     worms = labeled_heads(data_dir, "train")
     atlas = atlas_of(worms)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    save_weights(
-        output,
-        atlas.arrays(),
-        kind=KIND,
-        version=VERSION,
-        about={"names": list(atlas.names), "worms": len(worms)},
-        trained_on=[animal_key(worm.zyx_um) for worm in worms],
-    )
+    save_fitted(output, atlas.arrays(), kind=KIND, version=VERSION, names=atlas.names, worms=worms)

@@ -15,8 +15,7 @@ from trackbench.core.atlas import (
     presence_by_name,
 )
 from trackbench.core.color import compressed_color
-from trackbench.core.keys import animal_key
-from trackbench.core.weights import save_weights
+from trackbench.core.weights import save_fitted
 from trackbench.datasets.labeled_heads import labeled_heads
 from trackbench.plugins.color.labeler import KIND, VERSION
 
@@ -52,12 +51,4 @@ def train(data_dir: Path, output: Path) -> None:
         "color_cov": cov + FLOOR * np.eye(3),
         "presence": presence_by_name(points, len(names)),
     }
-    output.parent.mkdir(parents=True, exist_ok=True)
-    save_weights(
-        output,
-        {name: array.astype(np.float32) for name, array in tensors.items()},
-        kind=KIND,
-        version=VERSION,
-        about={"names": list(names), "worms": len(worms)},
-        trained_on=[animal_key(worm.zyx_um) for worm in worms],
-    )
+    save_fitted(output, tensors, kind=KIND, version=VERSION, names=names, worms=worms)
