@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from trackbench.core.atlas_scorer import AlignmentSettings, Scorer
+from trackbench.core.atlas_scorer import Scorer
 from trackbench.core.evidence import normalise_rows
 from trackbench.core.geometry import FloatArray, fit_affine, fit_rigid, pose_starts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from trackbench.core.alignment_config import AlignmentConfig
     from trackbench.core.statistical_atlas import StatisticalAtlas
 
 __all__ = ["Alignment", "align"]
@@ -51,7 +52,7 @@ def align(
     zyx_um: FloatArray,
     color: FloatArray | None,
     mirrored: bool | None,
-    config: AlignmentSettings,
+    config: AlignmentConfig,
 ) -> Alignment:
     """Align one worm from all start poses; give the most likely alignment.
 
@@ -63,7 +64,7 @@ def align(
         Compressed.
     mirrored : bool or None
         Without color and without handedness the recording is taken as not mirrored.
-    config : AlignmentSettings
+    config : AlignmentConfig
     """
     hands = (False, True) if mirrored is None and color is not None else (bool(mirrored),)
     blurred = [Scorer.of(atlas, config, blur) for blur in _blurs(config)]
@@ -83,7 +84,7 @@ def align(
 ROUNDS_BEFORE_CHOICE: Final = 3
 
 
-def _blurs(config: AlignmentSettings) -> list[float]:
+def _blurs(config: AlignmentConfig) -> list[float]:
     """Extra spread of each round: halved every two rounds, zero in the last third."""
     count = ROUNDS_BEFORE_CHOICE + config.rounds
     blurs = [config.blur_um * 0.5 ** (turn / 2.0) for turn in range(count)]

@@ -3,55 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from trackbench.core.gaussians import Gaussians
 
 if TYPE_CHECKING:
+    from trackbench.core.alignment_config import AlignmentConfig
     from trackbench.core.geometry import FloatArray
     from trackbench.core.statistical_atlas import StatisticalAtlas
 
-__all__ = ["AlignmentSettings", "Scorer"]
+__all__ = ["Scorer"]
 
 BOX_UM3: Final = 40.0 * 40.0 * 180.0
 """Volume in which a neuron that is none of the names may lie."""
 
 COLOR_BOX: Final = 4.0**3
 """Volume of compressed colors that such a neuron may have."""
-
-
-class AlignmentSettings(Protocol):
-    """What an alignment to an atlas has to be told; a plugin's config may be one."""
-
-    @property
-    def rolls(self) -> int:
-        """Rolls tried about the long axis."""
-
-    @property
-    def kept(self) -> int:
-        """Poses that are aligned to the end."""
-
-    @property
-    def rounds(self) -> int:
-        """Rounds after the choice of poses."""
-
-    @property
-    def blur_um(self) -> float:
-        """Extra spread of the positions at first, µm."""
-
-    @property
-    def ridge_um2(self) -> float:
-        """Pull of affine fits to rigid ones, µm²."""
-
-    @property
-    def color_weight(self) -> float:
-        """Factor of the log-density of colors."""
-
-    @property
-    def none_share(self) -> float:
-        """Prior that a neuron is none of the names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +44,7 @@ class Scorer:
     color_weight: float
 
     @classmethod
-    def of(cls, atlas: StatisticalAtlas, config: AlignmentSettings, blur_um: float = 0.0) -> Scorer:
+    def of(cls, atlas: StatisticalAtlas, config: AlignmentConfig, blur_um: float = 0.0) -> Scorer:
         """Factor the covariances, the positions' widened by `blur_um`."""
         share = atlas.presence / atlas.presence.sum() * (1.0 - config.none_share)
         return cls(

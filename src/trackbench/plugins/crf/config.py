@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from trackbench.core.plugin import LabelerConfig
+from trackbench.core.alignment_config import AlignmentConfig
 
 __all__ = ["CrfConfig"]
 
 
-class CrfConfig(LabelerConfig):
+class CrfConfig(AlignmentConfig):
     """Parameters of `crf`."""
 
     neighbours: int = Field(
@@ -20,14 +20,3 @@ class CrfConfig(LabelerConfig):
         default=0.5, ge=0, le=10, description="factor of what neighbours say of each other"
     )
     steps: int = Field(default=15, ge=0, le=1000, description="rounds of belief propagation")
-    rolls: int = Field(default=8, ge=1, le=64, description="rolls tried about the long axis")
-    kept: int = Field(default=8, ge=1, le=64, description="poses that are aligned to the end")
-    rounds: int = Field(default=16, ge=1, le=200, description="rounds after the choice of poses")
-    blur_um: float = Field(default=16.0, ge=0, le=100, description="extra spread at first, µm")
-    ridge_um2: float = Field(default=100.0, ge=0, description="pull of affine fits to rigid, µm²")
-    color_weight: float = Field(
-        default=0.5, ge=0, le=10, description="factor of the log-density of colors"
-    )
-    none_share: float = Field(
-        default=0.05, gt=0, lt=1, description="prior that a neuron is none of the names"
-    )
