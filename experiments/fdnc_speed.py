@@ -27,7 +27,7 @@ from trackbench.datasets.semisynthetic.shape import load_shapes
 from trackbench.plugins.fdnc import FdncConfig, FdncMatcher, engine
 from trackbench.plugins.fdnc.normalise import log_posterior
 from trackbench.plugins.fdnc.points import canonical_points
-from trackbench.plugins.fdnc.posenet import sure_pose
+from trackbench.plugins.fdnc.pose import sure_poses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -104,26 +104,24 @@ def stage_times(
     matcher: FdncMatcher, template: PointCloud, tests: Sequence[PointCloud], repeats: int
 ) -> dict[str, float]:
     """Measure each stage by itself, a batch at a time, in s a volume."""
-    own, network = matcher.engine, matcher.engine.trained.network
+    own = matcher.engine
     known = own.encode(canonical_points(template)[0])
     clouds = [canonical_points(test)[0] for test in tests][: engine.TESTS_AT_ONCE]
     width = -(-max(map(len, clouds)) // engine.BUCKET) * engine.BUCKET
     with torch.inference_mode():
-        padded = engine._padded(clouds, width, own.device)
-        posed, _ = own._anatomical(padded, sure_pose)
-        half = network.further(known.encoded, network.begin(posed.zyx_um, posed.mask))
-        scores = own._scores(known, half)
+        padded = engine.Clouds.padded(clouds, width)
+        posed, _ = own._anatomical(padded, sure_poses)
+        half = own.network.further(known.memories, own._begin(posed))
+        seen = list(own._seen(known, posed, half))
         stages: dict[str, Callable[[], object]] = {
             "principal axes": lambda: [canonical_points(t) for t in tests[: len(clouds)]],
-            "pose, one look": lambda: own.trained.poses(padded.zyx_um, padded.mask),
-            "pose, as used": lambda: own._anatomical(padded, sure_pose),
-            "half of the blocks": lambda: network.further(
-                known.encoded, network.begin(posed.zyx_um, posed.mask)
-            ),
-            "the other half": lambda: network.further(known.encoded, half),
-            "scores": lambda: own._scores(known, half),
-            "refinement": lambda: own._refined(known, posed, scores),
-            "posterior": lambda: log_posterior(scores, posed.mask),
+            "pose, one look": lambda: own._look_at_pose(padded.zyx_um, padded.mask),
+            "pose, as used": lambda: own._anatomical(padded, sure_poses),
+            "half of the blocks": lambda: own.network.further(known.memories, own._begin(posed)),
+            "the other half": lambda: own.network.further(known.memories, half),
+            "scores": lambda: list(own._seen(known, posed, half)),
+            "refinement": lambda: [own._refined(known, one) for one in seen],
+            "posterior": lambda: [log_posterior(one.scores) for one in seen],
         }
         return {name: least(run, repeats) / len(clouds) for name, run in stages.items()}
 

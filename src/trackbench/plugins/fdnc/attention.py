@@ -62,11 +62,15 @@ class Rotary(nn.Module):
         self.register_buffer("frequencies", 2 * torch.pi / wavelengths, persistent=False)
         self.unturned = head_width // 2 - 3 * per_axis
 
-    def forward(self, zyx_um: Tensor, dtype: torch.dtype) -> Turns:
-        """Cosines and sines (..., n, heads * head_width / 2) of points (..., n, 3)."""
+    def angles(self, zyx_um: Tensor) -> Tensor:
+        """Give the angles (..., n, head_width / 2) of points (..., n, 3), alike for every head."""
         frequencies: Tensor = self.get_buffer("frequencies").to(zyx_um.dtype)
         angle = (zyx_um.unsqueeze(-1) * frequencies).flatten(-2)
-        angle = functional.pad(angle, (0, self.unturned))
+        return functional.pad(angle, (0, self.unturned))
+
+    def forward(self, zyx_um: Tensor, dtype: torch.dtype) -> Turns:
+        """Cosines and sines (..., n, heads * head_width / 2) of points (..., n, 3)."""
+        angle = self.angles(zyx_um)
         repeats = (1,) * (angle.ndim - 1) + (self.heads,)
         return tuple(
             turn.to(dtype).repeat(repeats) for turn in (torch.cos(angle), torch.sin(angle))
@@ -150,6 +154,14 @@ class Block(nn.Module):
         there = mask[..., None, None].expand(*split.shape[:-1], 1)
         counted = torch.cat([split * there, there], dim=-1)
         return Memory(_turned_heads(_normalised(keys), turns, self.heads), counted.transpose(1, 2))
+
+
+def blocks_in(modules: nn.ModuleList) -> tuple[Block, ...]:
+    """Give a list's blocks; nothing else may stand in it."""
+    blocks = tuple(block for block in modules if isinstance(block, Block))
+    if len(blocks) != len(modules):
+        raise TypeError("a list of blocks holds something else")
+    return blocks
 
 
 def _normalised(features: Tensor) -> Tensor:

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from trackbench.plugins.fdnc.attention import Block, Embedding, Memory, Rotary, Turns
+from trackbench.plugins.fdnc.attention import (
+    Block,
+    Embedding,
+    Memory,
+    Rotary,
+    Turns,
+    blocks_in,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,31 +77,6 @@ class Scores:
     template_alone: Tensor
 
 
-@dataclass(frozen=True, eq=False)
-class Look:
-    """Tests on their way through the blocks, so that some can go further than others.
-
-    Parameters
-    ----------
-    tokens : Tensor, (b, m, width)
-    turns : tuple of Tensor
-        From `Rotary`.
-    mask : Tensor, (b, m), of the tokens' dtype
-    depth : int
-        Blocks behind them.
-    """
-
-    tokens: Tensor
-    turns: Turns
-    mask: Tensor
-    depth: int
-
-    def take(self, rows: Tensor) -> Look:
-        """Keep some tests."""
-        turns = tuple(turn[rows] for turn in self.turns)
-        return Look(self.tokens[rows], turns, self.mask[rows], self.depth)
-
-
 class MatchingNetwork(nn.Module):
     """Pre-norm transformer with rotary positions; see the module's docstring."""
 
@@ -117,6 +99,16 @@ class MatchingNetwork(nn.Module):
         """The weights' dtype, in which everything but positions and scores is computed."""
         return self.role.dtype
 
+    @property
+    def trained_blocks(self) -> tuple[Block, ...]:
+        """The blocks in their order."""
+        return blocks_in(self.blocks)
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """After how many blocks correspondence is scored, the last included."""
+        return (*sorted(self.architecture.deep), self.architecture.layers)
+
     def encode(self, zyx_um: Tensor, mask: Tensor) -> EncodedTemplate:
         """Encode templates.
 
@@ -128,12 +120,10 @@ class MatchingNetwork(nn.Module):
         """
         tokens, turns, there = self._start(zyx_um, mask, 0)
         memories, outputs = [], []
-        for depth, block in enumerate(self.blocks, start=1):
-            if not isinstance(block, Block):
-                raise TypeError(f"block {depth} is a {type(block).__name__}")
+        for depth, block in enumerate(self.trained_blocks, start=1):
             memories.append(block.memory(tokens, turns, there))
             tokens = block(tokens, turns, there)
-            if depth in self._scored:
+            if depth in self.levels:
                 outputs.append(tokens)
         return EncodedTemplate(tuple(memories), tuple(outputs), mask)
 
@@ -147,36 +137,25 @@ class MatchingNetwork(nn.Module):
         tuple of Tensor, (b, m, width)
             After the blocks in `deep`, then the last.
         """
-        look, outputs = self.begin(zyx_um, mask), []
-        while look.depth < len(self.blocks):
-            look = self.further(template, look)
-            outputs.append(look.tokens)
+        tokens, turns, there = self._start(zyx_um, mask, 1)
+        outputs = []
+        for depth, block in enumerate(self.trained_blocks, start=1):
+            tokens = block(tokens, turns, there, template.memories[depth - 1])
+            if depth in self.levels:
+                outputs.append(tokens)
         return tuple(outputs)
-
-    def begin(self, zyx_um: Tensor, mask: Tensor) -> Look:
-        """Start tests (b, m, 3) with mask (b, m) of bool; see `further`."""
-        return Look(*self._start(zyx_um, mask, 1), 0)
-
-    def further(self, template: EncodedTemplate, look: Look) -> Look:
-        """Bring tests to the next level that is scored."""
-        tokens, depth = look.tokens, look.depth
-        while depth == look.depth or depth not in self._scored:
-            tokens = self.blocks[depth](tokens, look.turns, look.mask, template.memories[depth])
-            depth += 1
-        return Look(tokens, look.turns, look.mask, depth)
 
     def score(self, level: int, template: EncodedTemplate, tests: Tensor) -> Scores:
         """Score the tokens of one level of `compare` (0 .. len(deep)) against the template's."""
         scores: Scores = self.heads[level](tests, template.outputs[level])
         return scores
 
-    def score_look(self, template: EncodedTemplate, look: Look) -> Scores:
-        """Score tests at the level that `further` brought them to."""
-        return self.score(sorted(self._scored).index(look.depth), template, look.tokens)
-
-    @property
-    def _scored(self) -> set[int]:
-        return {*self.architecture.deep, self.architecture.layers}
+    def head_of(self, depth: int) -> Head:
+        """Give what scores the tokens after so many blocks."""
+        head = self.heads[self.levels.index(depth)]
+        if not isinstance(head, Head):
+            raise TypeError(f"the output after block {depth} is a {type(head).__name__}")
+        return head
 
     def _start(self, zyx_um: Tensor, mask: Tensor, role: int) -> tuple[Tensor, Turns, Tensor]:
         tokens = self.embed(zyx_um) + self.role[role]

@@ -42,7 +42,7 @@ def canonical_points(cloud: PointCloud) -> tuple[NDArray[np.float32], NDArray[np
     if cloud.mirrored:
         raw = raw * MIRROR
     turned = (raw - raw.mean(axis=0)) @ principal_axes(raw).T
-    signs = np.where((turned**3).sum(axis=0) < 0, -1.0, 1.0)
+    signs = np.where((turned * turned * turned).sum(axis=0) < 0, -1.0, 1.0)
     signs[0] = signs[1] * signs[2]
     turned = turned * signs
     points = (turned - np.median(turned, axis=0)).astype(np.float32)

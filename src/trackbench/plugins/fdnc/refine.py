@@ -6,6 +6,8 @@ of one animal are nearly the same worm, bent; where the bent template passes clo
 and agrees with the network's own matches, position decides. Two animals differ neuron by
 neuron, and the network knows more of that than a smooth map does; there the scores stay as
 they are.
+
+One test at a time: its tables stay in the processor's cache, and nothing is padded.
 """
 
 from __future__ import annotations
@@ -13,17 +15,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import torch
+import numpy as np
+from scipy.linalg.lapack import sposv
+from scipy.spatial.distance import cdist
 
-from trackbench.plugins.fdnc.network import Scores
-from trackbench.plugins.fdnc.normalise import normalised, shifted
+from trackbench.plugins.fdnc.normalise import normalised, normalised_in_place
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from trackbench.plugins.fdnc.normalise import Floats, Normalised
 
-    from trackbench.plugins.fdnc.normalise import Normalised
-
-__all__ = ["Refined", "Refinement", "refined", "smooth_basis"]
+__all__ = ["Bendable", "Refined", "Refinement", "bendable", "refined"]
 
 SCALES_UM: Final = ((30.0, 5.0), (15.0, 1.5))
 """Distance over which neurons move together, and the standard deviation of that movement."""
@@ -36,6 +37,10 @@ SHIFT_UM: Final = 10.0
 GAIN, FINAL_GAIN = 3.0, 4.5
 """Log-likelihood of a residual of 0 against that of a neuron anywhere, while the template is
 being bent and at the end."""
+
+FURTHER: Final = 1.5
+"""Factor of a round's movement, but in the first and the last: the width falls faster than the
+template can follow. Six such rounds do what eight plain ones do."""
 
 DISAGREEMENT_UM: Final = 1.0
 """What a residual grows by if the bent template agrees with none of the network's matches."""
@@ -76,72 +81,83 @@ class Refined:
 
     Parameters
     ----------
-    scores : Scores
-        Of tests (b, m) and one template (n).
-    residual_um : Tensor, (b,)
-        Root mean square distance an axis between the tests and the bent template.
+    scores : (m + 1, n + 1) array of float32
+        See `normalise`; the largest is a few units above 0 at most.
+    residual_um : float
+        Root mean square distance an axis between the test and the bent template.
     """
 
-    scores: Scores
-    residual_um: Tensor
+    scores: Floats
+    residual_um: float
 
 
-def smooth_basis(template_um: Tensor) -> Tensor:
-    """Give basis functions of smooth movements at the neurons (n, 3): (n, k).
+@dataclass(frozen=True, eq=False)
+class Bendable:
+    """A template and basis functions of its smooth movements.
 
-    Their coefficients have independent standard normal priors. Eigenvectors of a sum of
-    Gaussian kernels, then a linear map and a shift.
+    Their coefficients have independent standard normal priors.
+
+    Parameters
+    ----------
+    zyx_um : (n, 3) array of float32
+    basis : (n, k) array of float32
+    beside : (n, k + 3) array of float32
+        The basis and the positions.
+    turned : (k, n) array of float32
+        The basis, turned.
     """
-    squared = torch.cdist(template_um, template_um).square().double()
-    kernel = sum(size**2 * torch.exp(-0.5 * squared / reach**2) for reach, size in SCALES_UM)
-    values, vectors = torch.linalg.eigh(kernel)
-    modes = vectors[:, -MODES:] * values[-MODES:].clamp_min(0).sqrt()
-    shift = torch.full_like(template_um[:, :1], SHIFT_UM)
-    return torch.cat([modes.to(template_um.dtype), LINEAR * template_um, shift], dim=1)
+
+    zyx_um: Floats
+    basis: Floats
+    beside: Floats
+    turned: Floats
 
 
-def refined(
-    scores: Scores,
-    tests_um: Tensor,
-    template_um: Tensor,
-    *,
-    basis: Tensor,
-    mask: Tensor,
-    settings: Refinement,
-) -> Refined:
+def bendable(template_um: Floats) -> Bendable:
+    """Prepare a template (n, 3) in the anatomical frame.
+
+    The basis: eigenvectors of a sum of Gaussian kernels, then a linear map and a shift.
+    """
+    squared = cdist(template_um, template_um, "sqeuclidean")
+    kernel = sum(size**2 * np.exp(-0.5 * squared / reach**2) for reach, size in SCALES_UM)
+    values, vectors = np.linalg.eigh(kernel)
+    modes = vectors[:, -MODES:] * np.sqrt(np.maximum(values[-MODES:], 0))
+    shift = np.full((len(template_um), 1), SHIFT_UM)
+    basis = np.hstack([modes, LINEAR * template_um, shift]).astype(np.float32)
+    beside = np.hstack([basis, template_um])
+    return Bendable(template_um, basis, beside, np.ascontiguousarray(basis.T))
+
+
+def refined(own: Floats, test_um: Floats, template: Bendable, settings: Refinement) -> Refined:
     """Join the scores and the residuals to the bent template.
 
     Parameters
     ----------
-    scores : Scores
-        Of tests (b, m) and one template (n).
-    tests_um, template_um : Tensor, (b, m, 3) and (n, 3)
+    own : (m + 1, n + 1) array of float32
+        Scores, `normalise.shifted`.
+    test_um : (m, 3) array of float32
         In the anatomical frame.
-    basis : Tensor, (n, k)
-        From `smooth_basis`.
-    mask : Tensor of bool, (b, m)
-        False where a test is padded.
+    template : Bendable
     settings : Refinement
     """
     if not settings.rounds:
-        return Refined(scores, torch.full_like(tests_um[:, 0, 0], torch.inf))
-    own = shifted(scores)
-    first = found = normalised(own, mask)
-    bent = template_um
+        return Refined(own, np.inf)
+    test = _Test.of(test_um)
+    first = found = normalised(own)
+    bent = template.zyx_um
     for turn in range(1, settings.rounds + 1):
         width = _width(settings, turn)
-        bent = _bend(found, tests_um, template_um, basis, width)
+        step = np.float32(FURTHER if 1 < turn < settings.rounds else 1.0)
+        bent = bent + step * (_bend(found, test, template, width) - bent)
         trust = 1 - (1 - settings.prior) * turn / settings.rounds
-        each = torch.ones_like(own.pairs[:, 0, 0])
-        mixture = _Mixture(trust * each, GAIN * each, width * each)
-        found = normalised(mixture.joined(own, tests_um, bent), mask)
-    residual = _residual(found, tests_um, bent)
-    misfit = residual + DISAGREEMENT_UM * _disagreement(first, found, mask)
-    fits = torch.sigmoid((settings.limit_um - misfit) / GATE_UM)
-    widths = (SHARPER * residual).clamp(LEAST_UM, settings.end_um)
+        found = normalised_in_place(_joined(own, test, bent, _Mixture(trust, GAIN, width)))
+    residual = _residual(found, test, bent)
+    misfit = residual + DISAGREEMENT_UM * float((first.best() != found.best()).mean())
+    fits = 1 / (1 + np.exp(min((misfit - settings.limit_um) / GATE_UM, 80.0)))
+    last = min(max(SHARPER * residual, LEAST_UM), settings.end_um)
     share = 1 - (1 - settings.prior) * fits
-    mixture = _Mixture(share, FINAL_GAIN * fits, widths / fits.sqrt())
-    return Refined(mixture.joined(own, tests_um, bent), residual)
+    mixture = _Mixture(share, FINAL_GAIN * fits, last / np.sqrt(fits))
+    return Refined(_joined(own, test, bent, mixture), residual)
 
 
 def _width(settings: Refinement, turn: int) -> float:
@@ -151,60 +167,79 @@ def _width(settings: Refinement, turn: int) -> float:
 
 
 @dataclass(frozen=True, eq=False)
+class _Test:
+    """A test (m, 3) and what of it enters every round; a last row of zeros for "no partner".
+
+    Parameters
+    ----------
+    homogeneous : (m + 1, 4) array
+        The points and a column of ones.
+    left : (m + 1, 5) array
+        The points, half their squared lengths (negative), a column of ones.
+    squares : (m + 1,) array
+    """
+
+    homogeneous: Floats
+    left: Floats
+    squares: Floats
+
+    @classmethod
+    def of(cls, test_um: Floats) -> _Test:
+        """Prepare a test."""
+        homogeneous = np.zeros((len(test_um) + 1, 4), dtype=np.float32)
+        homogeneous[:-1, :3] = test_um
+        squares: Floats = np.square(homogeneous).sum(axis=1)
+        left = np.empty((len(homogeneous), 5), dtype=np.float32)
+        homogeneous[:-1, 3] = 1
+        left[:, :3], left[:, 3], left[:, 4] = homogeneous[:, :3], -0.5 * squares, homogeneous[:, 3]
+        return cls(homogeneous, left, squares)
+
+
+@dataclass(frozen=True)
 class _Mixture:
-    """Share of the network's scores, plus gain - d^2 / (2 width^2) for a residual d; all (b,)."""
+    """Share of the network's scores, plus gain - d^2 / (2 width^2) for a residual d."""
 
-    share: Tensor
-    gain: Tensor
-    widths: Tensor
-
-    def joined(self, scores: Scores, tests_um: Tensor, bent: Tensor) -> Scores:
-        """Join; the squared distances are a product of five columns, added in one pass."""
-        share = self.share.unsqueeze(1)
-        scale = (0.5 / self.widths.square())[:, None, None]
-        ours = self.gain[:, None, None] - scale * tests_um.square().sum(2, keepdim=True)
-        theirs = -scale * bent.square().sum(2, keepdim=True)
-        left = torch.cat([2 * scale * tests_um, ours, torch.ones_like(ours)], dim=2)
-        right = torch.cat([bent, torch.ones_like(theirs), theirs], dim=2)
-        return Scores(
-            torch.baddbmm(share.unsqueeze(2) * scores.pairs, left, right.mT),
-            share * scores.test_alone,
-            share * scores.template_alone,
-        )
+    share: float
+    gain: float
+    width: float
 
 
-def _partners(found: Normalised, tests_um: Tensor) -> tuple[Tensor, Tensor]:
-    """Probability of each template neuron to have a partner (b, n), times its mean place."""
-    points = torch.cat([tests_um, torch.ones_like(tests_um[..., :1])], dim=2)
-    # a wide product of few rows is several times faster than a narrow one of many
-    sums = ((found.rows.unsqueeze(2) * points).mT @ found.exponential).mT
-    sums = found.columns.unsqueeze(2) * sums
-    return sums[..., 3], sums[..., :3]
+def _joined(own: Floats, test: _Test, bent: Floats, mixture: _Mixture) -> Floats:
+    """Join; the squared distances are a product of five columns."""
+    scale = np.float32(1 / mixture.width**2)
+    right = np.zeros((5, len(bent) + 1), dtype=np.float32)
+    np.multiply(bent.T, scale, out=right[:3, :-1])
+    right[3, :-1] = scale
+    right[4, :-1] = np.float32(mixture.gain) - 0.5 * scale * np.square(bent).sum(axis=1)
+    scores: Floats = test.left @ right
+    scores += np.float32(mixture.share) * own
+    return scores
 
 
-def _bend(
-    found: Normalised, tests_um: Tensor, template_um: Tensor, basis: Tensor, width: float
-) -> Tensor:
-    """Move the template (n, 3) onto its expected partners, (b, n, 3)."""
-    mass, place = _partners(found, tests_um)
-    weighted = basis.T * (mass / width**2).unsqueeze(1)
-    pull = basis.T @ ((place - mass.unsqueeze(2) * template_um) / width**2)
-    identity = torch.eye(basis.shape[1], device=basis.device)
-    factor, _ = torch.linalg.cholesky_ex(weighted @ basis + identity)
-    result: Tensor = template_um + basis @ torch.cholesky_solve(pull, factor)
-    return result
+def _partners(found: Normalised, test: _Test) -> Floats:
+    """Mean place (3, n) of each template neuron's partner, times its probability, the last row."""
+    # a product of few rows is several times faster than one of few columns
+    weighed: Floats = found.rows[:, None] * test.homogeneous
+    sums: Floats = weighed.T @ found.exponential
+    sums *= found.columns
+    return sums[:, :-1]
 
 
-def _residual(found: Normalised, tests_um: Tensor, bent: Tensor) -> Tensor:
-    """Root mean square distance an axis of the expected pairs, in µm, (b,)."""
-    mass, place = _partners(found, tests_um)
-    ours = found.pairs().sum(2)
-    squares = (ours * tests_um.square().sum(2)).sum(1) + (mass * bent.square().sum(2)).sum(1)
-    distances = squares - 2 * (place * bent).sum((1, 2))
-    return (distances / (3 * mass.sum(1).clamp_min(1e-6))).clamp_min(0).sqrt()
+def _bend(found: Normalised, test: _Test, template: Bendable, width: float) -> Floats:
+    """Move the template (n, 3) onto its expected partners."""
+    sums = _partners(found, test)
+    product: Floats = (template.turned * sums[3]) @ template.beside
+    precision, drawn = product[:, :-3], product[:, -3:]
+    precision.flat[:: len(precision) + 1] += np.float32(width**2)
+    _, movement, _ = sposv(precision, template.turned @ sums[:3].T - drawn, lower=1)
+    bent: Floats = template.zyx_um + template.basis @ movement
+    return bent
 
 
-def _disagreement(first: Normalised, found: Normalised, mask: Tensor) -> Tensor:
-    """Share of the test neurons whose best partner isn't what it was at first, (b,)."""
-    best = [(w.exponential * w.columns.unsqueeze(1)).argmax(2) for w in (first, found)]
-    return ((best[0] != best[1]) & mask).sum(1) / mask.sum(1)
+def _residual(found: Normalised, test: _Test, bent: Floats) -> float:
+    """Root mean square distance an axis of the expected pairs, in µm."""
+    sums = _partners(found, test)
+    ours = found.rows * (found.exponential @ found.columns)
+    squares = ours @ test.squares + sums[3] @ np.square(bent).sum(axis=1)
+    distances = squares - 2 * np.einsum("ji,ij->", sums[:3], bent)
+    return float(np.sqrt(max(distances / (3 * max(sums[3].sum(), 1e-6)), 0.0)))

@@ -1,0 +1,268 @@
+"""The networks as the matcher runs them: the functions that were trained, in fewer passes.
+
+Tests go through the blocks together; a template's part of every block is made once. A pass over
+features costs about as much as a tenth of the products, so those that can be are joined: the
+two features that a rotation mixes lie in one head, heads come before tests (one product serves
+all tests that look at a template, another each test's own points), and what multiplies a
+template's features in the scores is multiplied into the layer that makes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional
+
+from trackbench.plugins.fdnc.attention import MAX_LOG_FACTOR
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from trackbench.plugins.fdnc.attention import Block, Rotary
+    from trackbench.plugins.fdnc.network import Head, MatchingNetwork
+    from trackbench.plugins.fdnc.posenet import PoseNet
+
+__all__ = ["FastBlock", "FastMatching", "FastPose", "Look", "Memory", "Place", "Scorer"]
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """What blocks need of clouds beside the tokens.
+
+    Parameters
+    ----------
+    cosine, sine : Tensor, (b, n, 1, 1, 2, d / 2)
+        By which halves of a head's features are turned; the sine of the first half is negative.
+    values : Tensor, (heads, b, n, d + 1)
+        Where blocks put values; the last column is 1 for points and 0 for padding.
+    """
+
+    cosine: Tensor
+    sine: Tensor
+    values: Tensor
+
+    @classmethod
+    def of(cls, rotary: Rotary, zyx_um: Tensor, mask: Tensor, dtype: torch.dtype) -> Place:
+        """Prepare clouds (b, n, 3) with mask (b, n) of bool."""
+        angle = rotary.angles(zyx_um)
+        cosine, sine = angle.cos(), angle.sin()
+        shape = (*mask.shape, 1, 1, 2, -1)
+        width = 2 * angle.shape[-1]
+        values = torch.empty(
+            rotary.heads, *mask.shape, width + 1, dtype=dtype, device=zyx_um.device
+        )
+        values[..., -1] = mask
+        return cls(
+            torch.cat([cosine, cosine], dim=-1).to(dtype).view(shape),
+            torch.cat([-sine, sine], dim=-1).to(dtype).view(shape),
+            values,
+        )
+
+    def take(self, rows: Tensor) -> Place:
+        """Keep some clouds."""
+        return Place(self.cosine[rows], self.sine[rows], self.values[:, rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """Keys (heads, n, d) and values (heads, n, d + 1) of a template, as one block sees them."""
+
+    keys: Tensor
+    values: Tensor
+
+
+class FastBlock:
+    """A trained block; `attention.Block` says what it computes.
+
+    Parameters
+    ----------
+    block : Block
+    """
+
+    def __init__(self, block: Block) -> None:
+        self.trained, self.heads = block, block.heads
+        width = block.merge.in_features
+        order = _by_head(width, block.heads)
+        queries, keys, self.to_values = block.queries_keys_values.weight.chunk(3)
+        self.to_queries_keys = torch.cat([queries[order], keys[order]])
+        self.factor = block.log_factor.clamp_max(MAX_LOG_FACTOR).exp().unsqueeze(-1)
+        if block.keys_values_for_others is not None:
+            keys, self.to_values_for_others = block.keys_values_for_others.weight.chunk(2)
+            self.to_keys_for_others = keys[order].contiguous()
+
+    def memory(self, tokens: Tensor, place: Place) -> Memory:
+        """Make what tests see of one template, from the same tokens that a call takes."""
+        seen = self._norm(tokens)
+        keys = self._turned(functional.linear(seen, self.to_keys_for_others), place)[0]
+        own = Place(place.cosine, place.sine, place.values.clone())
+        values = self._values(functional.linear(seen, self.to_values_for_others), own)
+        return Memory(keys.flatten(1, 2), values.flatten(1, 2))
+
+    def __call__(self, tokens: Tensor, place: Place, template: Memory | None = None) -> Tensor:
+        """Update tokens (b, n, width); all tests look at the same template."""
+        trained, (size, n, width) = self.trained, tokens.shape
+        seen = self._norm(tokens)
+        queries, keys = self._turned(functional.linear(seen, self.to_queries_keys), place)
+        queries.mul_(self.factor)
+        values = self._values(functional.linear(seen, self.to_values), place).flatten(0, 1)
+        scores = torch.bmm(queries.flatten(0, 1), keys.flatten(0, 1).mT)
+        mixed = torch.bmm(scores.exp_(), values).view(self.heads, size * n, -1)
+        if template is not None:
+            scores = torch.bmm(queries.flatten(1, 2), template.keys.mT)
+            mixed.baddbmm_(scores.exp_(), template.values)
+        merged = tokens.new_empty(size * n, self.heads, width // self.heads)
+        torch.div(mixed[..., :-1], mixed[..., -1:], out=merged.transpose(0, 1))
+        flat = torch.addmm(tokens.view(-1, width), merged.flatten(1), trained.merge.weight.T)
+        norm = trained.norm_feed_forward
+        inner = functional.layer_norm(flat, (width,), norm.weight, norm.bias)
+        inner = functional.linear(inner, trained.widen.weight, trained.widen.bias).relu_()
+        flat.addmm_(inner.mul_(inner), trained.narrow.weight.T).add_(trained.narrow.bias)
+        return flat.view(size, n, width)
+
+    def _norm(self, tokens: Tensor) -> Tensor:
+        norm = self.trained.norm_attention
+        return functional.layer_norm(tokens, tokens.shape[-1:], norm.weight, norm.bias)
+
+    def _turned(self, features: Tensor, place: Place) -> Tensor:
+        """Normalise features (b, n, k * width), turn them: (k, heads, b, n, d)."""
+        size, n, _ = features.shape
+        width = self.trained.merge.in_features
+        normal = functional.layer_norm(features.view(size, n, -1, width), (width,))
+        halves = normal.view(size, n, -1, self.heads, 2, width // self.heads // 2)
+        turned = features.new_empty(*halves.shape[2:4], size, n, width // self.heads)
+        into = turned.view(*turned.shape[:-1], 2, -1).permute(2, 3, 0, 1, 4, 5)
+        torch.mul(halves, place.cosine, out=into)
+        into.addcmul_(halves.flip(-2), place.sine)
+        return turned
+
+    def _values(self, features: Tensor, place: Place) -> Tensor:
+        """Put features (b, n, width) into the place's values, padding as 0."""
+        split = features.view(*features.shape[:2], self.heads, -1).permute(2, 0, 1, 3)
+        torch.mul(split, place.values[..., -1:], out=place.values[..., :-1])
+        return place.values
+
+
+def _by_head(width: int, heads: int) -> Tensor:
+    """Give the order in which both halves of a head's features stand together."""
+    return torch.arange(width).view(2, heads, -1).transpose(0, 1).flatten()
+
+
+class FastPose:
+    """The trained pose network; `posenet.PoseNet` says what it computes."""
+
+    def __init__(self, network: PoseNet) -> None:
+        self.trained = network
+        self.blocks = [FastBlock(block) for block in network.trained_blocks]
+
+    def __call__(self, zyx_um: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Slope and logits, see `posenet.PoseGuess`, of clouds (b, n, 3) with mask (b, n)."""
+        network = self.trained
+        tokens = network.embed(zyx_um)
+        place = Place.of(network.rotary, zyx_um, mask, tokens.dtype)
+        for block in self.blocks:
+            tokens = block(tokens, place)
+        guess = network.pooled(tokens, mask)
+        return guess.slope, guess.logits
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """Tests on their way through the blocks, so that some can go further than others.
+
+    Parameters
+    ----------
+    tokens : Tensor, (b, m, width)
+    place : Place
+    depth : int
+        Blocks behind them.
+    """
+
+    tokens: Tensor
+    place: Place
+    depth: int
+
+    def take(self, rows: Tensor) -> Look:
+        """Keep some tests."""
+        return Look(self.tokens[rows], self.place.take(rows), self.depth)
+
+
+@dataclass(frozen=True, eq=False)
+class Scorer:
+    """Scores of a level against one template, as one layer.
+
+    Parameters
+    ----------
+    weight, bias : Tensor, (n + 1, width) and (n + 1,)
+        From a test's tokens, normalised, to its scores; the last is that of no partner.
+    template_alone : Tensor, (n,) of float32
+    """
+
+    weight: Tensor
+    bias: Tensor
+    template_alone: Tensor
+
+    @classmethod
+    def of(cls, head: Head, tokens: Tensor, *, temperature: float, none_bias: float) -> Scorer:
+        """Join a level's layers with the tokens (n, width) of a template."""
+        columns = head.template(head.norm(tokens)).float()
+        weight, bias = head.test.weight.float(), head.test.bias.float()
+        pairs = columns[:, :-1] * (head.scale / temperature)
+        weight = torch.cat([pairs @ weight[:-1], weight[-1:] / temperature])
+        alone = (bias[-1:] + none_bias) / temperature
+        bias = torch.cat([pairs @ bias[:-1], alone]) + weight @ head.norm.bias.float()
+        weight = weight * head.norm.weight.float()
+        alone = (columns[:, -1] + none_bias) / temperature
+        return cls(weight.to(tokens.dtype), bias.to(tokens.dtype), alone)
+
+    def __call__(self, tokens: Tensor) -> Tensor:
+        """Score tokens (b, m, width): (b, m, n + 1) of float32."""
+        normal = functional.layer_norm(tokens, tokens.shape[-1:])
+        return functional.linear(normal, self.weight, self.bias).float()
+
+
+class FastMatching:
+    """The trained matching network; `network.MatchingNetwork` says what it computes."""
+
+    def __init__(self, network: MatchingNetwork) -> None:
+        self.trained = network
+        self.blocks = [FastBlock(block) for block in network.trained_blocks]
+        self.levels = network.levels
+
+    def encode(
+        self, zyx_um: Tensor, *, temperature: float, none_bias: float
+    ) -> tuple[tuple[Memory, ...], tuple[Scorer, ...]]:
+        """Make what tests see of a template (n, 3): a memory a block, a scorer a level."""
+        points = zyx_um.unsqueeze(0)
+        everywhere = torch.ones(points.shape[:2], dtype=torch.bool, device=points.device)
+        look = self._start(points, everywhere, 0)
+        tokens, memories, scorers = look.tokens, [], []
+        for depth, block in enumerate(self.blocks, start=1):
+            memories.append(block.memory(tokens, look.place))
+            tokens = block(tokens, look.place)
+            if depth in self.levels:
+                head = self.trained.head_of(depth)
+                scorers.append(
+                    Scorer.of(head, tokens[0], temperature=temperature, none_bias=none_bias)
+                )
+        return tuple(memories), tuple(scorers)
+
+    def begin(self, zyx_um: Tensor, mask: Tensor) -> Look:
+        """Start tests (b, m, 3) with mask (b, m) of bool; see `further`."""
+        return self._start(zyx_um, mask, 1)
+
+    def further(self, memories: Sequence[Memory], look: Look) -> Look:
+        """Bring tests to the next level that is scored."""
+        tokens, depth = look.tokens, look.depth
+        while depth == look.depth or depth not in self.levels:
+            tokens = self.blocks[depth](tokens, look.place, memories[depth])
+            depth += 1
+        return Look(tokens, look.place, depth)
+
+    def _start(self, zyx_um: Tensor, mask: Tensor, role: int) -> Look:
+        network = self.trained
+        tokens = network.embed(zyx_um) + network.role[role]
+        return Look(tokens, Place.of(network.rotary, zyx_um, mask, tokens.dtype), 0)
