@@ -56,11 +56,54 @@ def test_a_volume_never_votes_on_itself():
         assert 0.8 < own.sum(axis=1).mean() < 1.0 + 1e-6
 
 
+def told(says, names, prefer_named, rounds=1):
+    """Give the table of a volume whose neurons are linked to those of the one labeled volume.
+
+    Rows of `says` are the volume's neurons, columns those of the labeled one.
+    """
+    rows, columns = np.shape(says)
+    size = max(rows, columns)
+    members = torch.zeros(2, size, columns + 1)
+    members[0, :columns, :columns] = torch.eye(columns)
+    members[0, columns:, -1] = members[1, :, -1] = 1.0
+    known = torch.zeros(2, size, dtype=torch.bool)
+    known[0] = True
+    links = np.zeros((2 * size, 2 * size), dtype=np.float32)
+    links[size : size + rows, :columns] = says
+    settings = Settings(rounds=rounds, prefer_named=prefer_named)
+    return agree(members, known, csr_array(links), names, settings)[1, :rows].numpy()
+
+
 def test_what_no_volume_says_is_none():
-    members = torch.tensor([[[1.0, 0.0]], [[0.5, 0.5]]])
-    links = csr_array(np.array([[0.0, 0.0], [0.6, 0.0]], dtype=np.float32))
-    found = agree(members, torch.tensor([[True], [False]]), links, 1)
-    np.testing.assert_allclose(found[:, 0], [[1.0, 0.0], [0.6, 0.4]], atol=1e-6)
+    np.testing.assert_allclose(told([[0.6]], ("A",), 0.0), [[0.6, 0.4]], atol=1e-6)
+
+
+def test_of_two_neurons_one_gets_the_name():
+    says = [[0.9, 0.05], [0.8, 0.1]]
+    found = told(says, ("A", "?1"), 0.0)
+    assert found[0, 0] > 0.6
+    assert found[1, 0] < 0.4
+    assert found[:, 0].sum() < 1.01
+    np.testing.assert_allclose(found.sum(axis=1), 1.0, atol=1e-6)
+
+
+def test_a_name_that_a_neuron_carries_is_given_to_no_other():
+    members = torch.zeros(2, 2, 2)
+    members[0] = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    members[1] = torch.tensor([[1.0, 0.0], [0.1, 0.9]])
+    known = torch.tensor([[True, True], [True, False]])
+    links = np.zeros((4, 4), dtype=np.float32)
+    links[2:, 0] = 0.9
+    found = agree(members, known, csr_array(links), ("A",), Settings(rounds=1))
+    assert found[1, 0, 0] == 1.0
+    assert found[1, 1, 0] < 0.1
+
+
+def test_a_lone_neuron_gets_the_name_rather_than_its_unnamed_neighbour():
+    says = [[0.3, 0.6]]
+    names = ("A", "?1")
+    plain, preferred = (told(says, names, odds)[0].argmax() for odds in (0.0, 3.0))
+    assert (names[plain], names[preferred]) == ("?1", "A")
 
 
 def test_a_lone_volume_needs_nobody():

@@ -4,19 +4,28 @@ The first table of a volume comes from its registration to the one labeled volum
 in another posture. Volumes of like posture register better to each other, so each table is
 replaced by what the nearest volumes say, whose own tables were improved the same way: names
 spread along chains of small steps (label propagation; Zhu and Ghahramani 2002, technical report
-CMU-CALD-02-107).
+CMU-CALD-02-107). In between, each volume shares its names out one to one, with the same
+preference of names as in the final assignment: where one of two close neurons is seen, it is the
+one that people name.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import torch
 from scipy.sparse import coo_array, csr_array, vstack
 
+from trackbench.core.assignment import pair_marginals
+from trackbench.core.evidence import prefer_named
+from trackbench.plugins.nerve.settings import LEAST
 from trackbench.plugins.nerve.voters import ballots, nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trackbench.core.geometry import FloatArray
     from trackbench.plugins.nerve.bending import Bendable
     from trackbench.plugins.nerve.settings import Settings
 
@@ -60,9 +69,13 @@ def _links_of(r: int, templates: Bendable, shapes: torch.Tensor, settings: Setti
 
 
 def agree(
-    members: torch.Tensor, known: torch.Tensor, links: csr_array, rounds: int
+    members: torch.Tensor,
+    known: torch.Tensor,
+    links: csr_array,
+    names: Sequence[str],
+    settings: Settings,
 ) -> torch.Tensor:
-    """Replace each table by what the linked neurons are, `rounds` times.
+    """Replace each table by what the linked neurons are, one to one, round by round.
 
     Parameters
     ----------
@@ -72,14 +85,25 @@ def agree(
         Neurons that carry a name or stand for themselves: their tables stay.
     links : (r * m, r * m) sparse array
         Of `link`.
-    rounds : int
+    names : sequence of str, length k
+    settings : Settings
+        How many rounds, and how much names are preferred.
 
     Returns
     -------
     (r, m, k + 1) tensor
     """
-    for _ in range(rounds):
-        said = torch.from_numpy(links @ members.flatten(0, 1).numpy()).view(members.shape)
-        said[..., -1] += 1.0 - said.sum(dim=-1)
-        members = torch.where(known[..., None], members, said)
+    for _ in range(settings.rounds):
+        said = links @ members.flatten(0, 1).numpy()
+        said[:, -1] += 1.0 - said.sum(axis=1)
+        tables = torch.where(known[..., None], members, torch.from_numpy(said).view(members.shape))
+        shared = [_one_to_one(table, names, settings.prefer_named) for table in tables.numpy()]
+        members = torch.where(known[..., None], members, torch.from_numpy(np.stack(shared)).float())
     return members
+
+
+def _one_to_one(table: FloatArray, names: Sequence[str], log_odds: float) -> FloatArray:
+    """Share a volume's names out: in (m, k + 1), last column = none, no name is given twice."""
+    log_p = np.log(np.maximum(table, LEAST))
+    pairs = pair_marginals(prefer_named(log_p, names, log_odds))
+    return np.hstack([pairs, 1.0 - pairs.sum(axis=1, keepdims=True)])

@@ -10,7 +10,7 @@ from pydantic import Field
 from trackbench.core.evidence import normalise_rows
 from trackbench.core.plugin import Labeler, LabelerConfig
 from trackbench.core.types import Evidence
-from trackbench.plugins.nerve.settings import Settings
+from trackbench.plugins.nerve.settings import LEAST, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["NerveLabeler", "NerveLabelerConfig"]
 
-LEAST = 1e-9
-"""Probability of what no volume votes for: its logarithm must be finite."""
-
 
 class NerveLabelerConfig(LabelerConfig):
     """Parameters of the labeler `nerve`."""
@@ -32,7 +29,7 @@ class NerveLabelerConfig(LabelerConfig):
         default=30, ge=1, le=10_000, description="volumes that vote: those of nearest posture"
     )
     rounds: int = Field(
-        default=6, ge=0, le=100, description="how often the volumes name each other"
+        default=3, ge=0, le=100, description="how often the volumes name each other"
     )
     outliers: float = Field(
         default=0.3, gt=0, lt=1, description="prior share of neurons without partner"
@@ -44,7 +41,7 @@ class NerveLabelerConfig(LabelerConfig):
         description="weight of where all other neurons predict a neuron; 0 = the votes alone",
     )
     prefer_named: float = Field(
-        default=5.0,
+        default=3.0,
         ge=0,
         le=50,
         description="log-odds by which a named neuron is preferred to an unnamed one",
@@ -82,6 +79,7 @@ class NerveLabeler(Labeler[NerveLabelerConfig]):
             gate_um=config.gate_um,
             voters=config.voters,
             rounds=config.rounds,
+            prefer_named=config.prefer_named,
         )
 
     def fit(self, references: Sequence[PointCloud]) -> Recording:

@@ -79,7 +79,7 @@ def learn(references: Sequence[PointCloud], settings: Settings) -> Recording:
     members, known = _members(table, labels, names, len(own))
     if settings.rounds and len(references) > 1:
         links = link(templates, fit.moved, settings)
-        members = agree(members, known, links, settings.rounds)
+        members = agree(members, known, links, names, settings)
     places = [
         places_of(row[: len(frame)].double().numpy(), frame)
         for row, frame in zip(members, turned, strict=True)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["Settings"]
+__all__ = ["LEAST", "Settings"]
+
+LEAST: Final = 1e-9
+"""Probability of what no volume votes for: its logarithm must be finite."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class Settings:
         How many volumes of a recording vote.
     rounds : int
         How often the volumes of a recording name each other.
+    prefer_named : float
+        Log-odds by which they prefer a named neuron to an unnamed one.
     """
 
     rolls: int = 1
@@ -51,3 +57,4 @@ class Settings:
     gate_um: float = 12.0
     voters: int = 30
     rounds: int = 3
+    prefer_named: float = 3.0
