@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["BUDGET_S", "REPEATS", "TimingJob", "measure"]
 
 REPEATS: Final = 9
+SETTLE_S: Final = 0.05
+"""Waited before a measurement: threads of a numerical library that has nothing more to do keep
+asking for work for up to 25 ms, on the cores that the next method computes on."""
+
 MAX_SINGLES: Final = 100
 BUDGET_S: Final = 10.0
 
@@ -134,10 +139,12 @@ class _Way:
 
     def batch(self) -> float:
         """Measure all cases in one batch, in s per volume."""
+        time.sleep(SETTLE_S)
         return self._timed(range(self.n_cases)) / self.n_cases
 
     def one_by_one(self) -> None:
         """Measure the cases one at a time, as long as there are few values."""
+        time.sleep(SETTLE_S)
         for i in range(self.n_cases):
             if len(self.rounds.singles) < MAX_SINGLES:
                 self.rounds.singles.append(self._timed([i]))

@@ -38,7 +38,7 @@ BUCKET = 16
 what a test gives doesn't depend on its batch."""
 
 TESTS_AT_ONCE = 32
-"""What their features take stays in the processor's cache."""
+"""More would leave the processor's cache."""
 
 ROLLS = 6
 """Rolls that are tried, head first and tail first, where no pose is believed."""

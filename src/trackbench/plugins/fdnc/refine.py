@@ -38,9 +38,9 @@ GAIN, FINAL_GAIN = 3.0, 4.5
 """Log-likelihood of a residual of 0 against that of a neuron anywhere, while the template is
 being bent and at the end."""
 
-FURTHER: Final = 1.5
+FURTHER: Final = 1.3
 """Factor of a round's movement, but in the first and the last: the width falls faster than the
-template can follow. Six such rounds do what eight plain ones do."""
+template can follow. Seven such rounds do what eight plain ones do."""
 
 DISAGREEMENT_UM: Final = 1.0
 """What a residual grows by if the bent template agrees with none of the network's matches."""
