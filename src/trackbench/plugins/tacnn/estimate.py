@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from trackbench.plugins.tacnn.decode import Found
     from trackbench.plugins.tacnn.registration import LabelledLight
 
-__all__ = ["Estimate", "Reference", "estimate"]
+__all__ = ["Estimate", "Reference", "estimate", "literal_deformation"]
 
 FEWEST_COMMON: Final = 5
 """A frame with fewer neurons in common says nothing about the deformation."""
@@ -116,23 +116,37 @@ def estimate(
     return sorted(best, key=lambda item: -item.likeness)
 
 
+def literal_deformation(reference: Reference, found: Found) -> Deformation | None:
+    """Fit the deformation to a labelled frame that takes the network's neurons at their word.
+
+    Returns
+    -------
+    callable or None
+        From places of the new frame to places of the labelled one, µm from the first voxel; None
+        where fewer than five neurons are common.
+    """
+    classes, own, others = np.intersect1d(reference.classes, found.classes, return_indices=True)
+    if len(classes) < FEWEST_COMMON:
+        return None
+    places = reference.voxels[own] * reference.voxel_um
+    return fit_in_plane(found.voxels[others] * reference.voxel_um, places, found.confidence[others])
+
+
 def _deformations(
     reference: Reference,
     found: Found,
     spots: tuple[NDArray[np.float64], NDArray[np.float64]],
 ) -> list[Deformation]:
-    voxel_um = reference.voxel_um
-    classes, own, others = np.intersect1d(reference.classes, found.classes, return_indices=True)
-    if len(classes) < FEWEST_COMMON:
+    literal = literal_deformation(reference, found)
+    if literal is None:
         return []
-    places = reference.voxels * voxel_um
-    literal = fit_in_plane(found.voxels[others] * voxel_um, places[own], found.confidence[others])
     peaks, guesses = spots
     if len(peaks) < FEWEST_COMMON:
         return [literal]
     named = guesses[:, reference.classes]
     none = 1 - named.sum(axis=1, keepdims=True)
     prior = np.log(np.maximum(np.hstack([named, none]), LEAST_PROBABILITY))
+    places, voxel_um = reference.voxels * reference.voxel_um, reference.voxel_um
     return [literal, fit_soft(peaks * voxel_um, prior, places, literal)]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from trackbench.core.deformation import inverse
 from trackbench.plugins.tacnn.decode import Found, find_neurons
-from trackbench.plugins.tacnn.estimate import estimate
+from trackbench.plugins.tacnn.estimate import literal_deformation
 from trackbench.plugins.tacnn.registration import TRUST, find_spots, probability_at, register
 
 if TYPE_CHECKING:
@@ -27,7 +27,10 @@ __all__ = ["Places", "expected_places", "guided", "locate"]
 
 LEAST_PROBABILITY: Final = 1e-6
 NEAREST: Final = 3
-"""Labelled frames that have a say: those that can be deformed to be most alike."""
+"""Labelled frames that are registered; more only if they hold neurons that these lack."""
+
+AGREEABLE: Final = 0.9
+"""Agreement with the network, as a share of the best, that gives a labelled frame a say."""
 
 FARTHEST: Final = 40.0
 """Largest penalty of a place, in natural log-units."""
@@ -49,8 +52,8 @@ class Places:
     """
 
     classes: NDArray[np.intp]
-    zyx_um: NDArray[np.float64]
-    seen: NDArray[np.float64]
+    zyx_um: NDArray[np.floating[Any]]
+    seen: NDArray[np.floating[Any]]
 
 
 def locate(
@@ -139,38 +142,68 @@ def expected_places(
 ) -> Places | None:
     """Say where each neuron is.
 
-    The labelled frames that can be deformed to be most like this one are registered onto its
-    bright spots; of several answers the median is taken.
+    Labelled frames are registered onto the spots of this one; each has a say as far as the
+    network agrees with its outcome, and the median is taken.
 
     Returns
     -------
     Places or None
         None where fewer than five neurons are common with every labelled frame.
     """
-    best = estimate(references, image, probability)[:NEAREST]
-    if not best:
+    found = find_neurons(probability, image[0])
+    starts = _starts(probability, found, references)
+    if not starts:
         return None
     voxel_um, radius_um = references[0].voxel_um, references[0].radius_um
     spots = find_spots(image[0], probability, voxel_um, radius_um)
-    classes, answers, seen = [], [], []
-    for item in best:
-        reference = references[item.number]
-        start = inverse(item.deformation, reference.voxels * voxel_um)
-        found = register(reference, start, spots)
-        classes.append(reference.classes)
-        answers.append(found.zyx_um)
-        seen.append(found.seen)
-    return _combined(np.concatenate(classes), np.concatenate(answers), np.concatenate(seen))
+    answers = []
+    for reference, start in starts:
+        there = register(reference, start, spots)
+        agreement = _agreement(probability, reference, there.zyx_um)
+        answers.append((agreement, Places(reference.classes, there.zyx_um, there.seen)))
+    return _combined(answers)
 
 
-def _combined(
-    classes: NDArray[np.intp], zyx_um: NDArray[np.floating[Any]], seen: NDArray[np.floating[Any]]
-) -> Places:
-    """Take the median place and the mean probability of the answers on each class."""
-    numbers = np.unique(classes)
-    own = [classes == number for number in numbers]
+def _starts(
+    probability: NDArray[np.float32], found: Found, references: Sequence[Reference]
+) -> list[tuple[Reference, NDArray[np.floating[Any]]]]:
+    """Choose labelled frames to register, and from where: the most agreeable, and all classes."""
+    tried = []
+    for reference in references:
+        deformation = literal_deformation(reference, found)
+        if deformation is not None:
+            start = inverse(deformation, reference.voxels * reference.voxel_um)
+            tried.append((_agreement(probability, reference, start), reference, start))
+    chosen: list[tuple[Reference, NDArray[np.floating[Any]]]] = []
+    covered: set[int] = set()
+    for _, reference, start in sorted(tried, key=lambda item: -item[0]):
+        classes = set(reference.classes.tolist())
+        if len(chosen) < NEAREST or classes - covered:
+            chosen.append((reference, start))
+            covered |= classes
+    return chosen
+
+
+def _agreement(
+    probability: NDArray[np.float32], reference: Reference, zyx_um: NDArray[np.floating[Any]]
+) -> float:
+    """Mean probability by the network of each labelled neuron at its place."""
+    rows = probability_at(probability, zyx_um / reference.voxel_um)
+    return float(rows[np.arange(len(rows)), reference.classes].mean())
+
+
+def _combined(answers: Sequence[tuple[float, Places]]) -> Places:
+    """Take for each class the median of the agreeable answers, or the best that there is."""
+    ordered = sorted(answers, key=lambda item: -item[0])
+    least = AGREEABLE * ordered[0][0]
+    votes: dict[int, list[tuple[NDArray[np.floating[Any]], float]]] = {}
+    for agreement, places in ordered:
+        for row, number in enumerate(places.classes.tolist()):
+            own = votes.setdefault(number, [])
+            if not own or agreement >= least:
+                own.append((places.zyx_um[row], float(places.seen[row])))
     return Places(
-        numbers,
-        np.array([np.median(zyx_um[rows], axis=0) for rows in own]),
-        np.array([seen[rows].mean() for rows in own]),
+        np.array(sorted(votes), np.intp),
+        np.array([np.median([at for at, _ in votes[k]], axis=0) for k in sorted(votes)]),
+        np.array([np.mean([seen for _, seen in votes[k]]) for k in sorted(votes)]),
     )
