@@ -41,7 +41,7 @@ def pose_network():
 def padded(points, size):
     wide = torch.zeros(len(points), size, 3, dtype=points.dtype)
     wide[:, : points.shape[1]] = points
-    return wide, (torch.arange(size) < points.shape[1]).expand(len(points), -1)
+    return wide.float().numpy(), (torch.arange(size) < points.shape[1]).expand(len(points), -1)
 
 
 def test_every_level_gives_the_scores_of_the_trained_network(network):
@@ -53,7 +53,7 @@ def test_every_level_gives_the_scores_of_the_trained_network(network):
         for level, tokens in enumerate(network.compare(encoded, tests, mask))
     ]
     fast = FastMatching(network)
-    memories, scorers = fast.encode(template[0], temperature=1.0, none_bias=0.0)
+    memories, scorers = fast.encode(template[0].float().numpy(), temperature=1.0, none_bias=0.0)
     with torch.inference_mode():
         look = fast.begin(*padded(tests, 16))
         for scorer, scores in zip(scorers, wanted, strict=True):
@@ -66,7 +66,7 @@ def test_every_level_gives_the_scores_of_the_trained_network(network):
 
 
 def test_temperature_and_the_price_of_none_change_the_scores(network):
-    template, tests = cloud(11)[0].double(), cloud(9, seed=1).double()
+    template, tests = cloud(11)[0].numpy(), cloud(9, seed=1).double()
     fast = FastMatching(network)
     with torch.inference_mode():
         look = None
@@ -82,7 +82,7 @@ def test_temperature_and_the_price_of_none_change_the_scores(network):
 
 
 def test_tests_can_go_on_from_a_level_by_themselves(network):
-    template, tests = cloud(11)[0].double(), cloud(9, seed=1, batch=3).double()
+    template, tests = cloud(11)[0].numpy(), cloud(9, seed=1, batch=3).double()
     fast = FastMatching(network)
     memories, _ = fast.encode(template, temperature=1.0, none_bias=0.0)
     with torch.inference_mode():
@@ -98,8 +98,8 @@ def test_the_pose_network_says_the_same(pose_network):
     wanted = pose_network(points, torch.ones(3, 20, dtype=torch.bool))
     with torch.inference_mode():
         slope, logits = FastPose(pose_network)(wide, mask)
-    assert torch.allclose(slope, wanted.slope, atol=1e-5)
-    assert torch.allclose(logits, wanted.logits, atol=1e-5)
+    assert torch.allclose(slope, wanted.slope, atol=1e-4)
+    assert torch.allclose(logits, wanted.logits, atol=1e-4)
 
 
 def looks(network):

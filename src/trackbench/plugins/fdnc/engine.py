@@ -148,7 +148,7 @@ class Engine:
 
     def _template(self, zyx_um: Floats) -> Template:
         memories, scorers = self.network.encode(
-            torch.as_tensor(zyx_um, device=self.device),
+            zyx_um,
             temperature=self.config.temperature,
             none_bias=self.config.none_bias,
         )
@@ -179,7 +179,7 @@ class Engine:
         return Clouds(clouds.zyx_um @ poses.matrices, clouds.mask), turns
 
     def _look_at_pose(self, zyx_um: Floats, mask: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-        slope, logits = self.poses(self._tensor(zyx_um), self._tensor(mask))
+        slope, logits = self.poses(zyx_um, self._tensor(mask))
         return slope.cpu().numpy(), logits.cpu().numpy()
 
     @torch.inference_mode()
@@ -229,7 +229,7 @@ class Engine:
         return next(self._seen(template, every.take(best), last))
 
     def _begin(self, tests: Clouds) -> Look:
-        return self.network.begin(self._tensor(tests.zyx_um), self._tensor(tests.mask))
+        return self.network.begin(tests.zyx_um, self._tensor(tests.mask))
 
     def _to_end(self, template: Template, look: Look) -> Look:
         while look.depth < self.network.levels[-1]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from trackbench.plugins.fdnc.attention import Block, Rotary
+    from trackbench.plugins.fdnc.attention import Block, Embedding, Rotary
     from trackbench.plugins.fdnc.network import Head, MatchingNetwork
+    from trackbench.plugins.fdnc.normalise import Floats
     from trackbench.plugins.fdnc.posenet import PoseNet
 
 __all__ = ["FastBlock", "FastMatching", "FastPose", "Look", "Memory", "Place", "Scorer"]
@@ -46,21 +48,20 @@ class Place:
     values: Tensor
 
     @classmethod
-    def of(cls, rotary: Rotary, zyx_um: Tensor, mask: Tensor, dtype: torch.dtype) -> Place:
-        """Prepare clouds (b, n, 3) with mask (b, n) of bool."""
-        angle = rotary.angles(zyx_um)
-        cosine, sine = angle.cos(), angle.sin()
-        shape = (*mask.shape, 1, 1, 2, -1)
-        width = 2 * angle.shape[-1]
-        values = torch.empty(
-            rotary.heads, *mask.shape, width + 1, dtype=dtype, device=zyx_um.device
-        )
+    def of(cls, rotary: Rotary, zyx_um: Floats, mask: Tensor, dtype: torch.dtype) -> Place:
+        """Prepare clouds (b, n, 3) with mask (b, n) of bool, which is on the device to use."""
+        angle = _angles(zyx_um, rotary.get_buffer("frequencies"))
+        half = angle.shape[-1] + rotary.unturned
+        turns = np.zeros((2, *zyx_um.shape[:2], 2, half), dtype=np.float32)
+        turns[0] = 1.0
+        turns[0, ..., : angle.shape[-1]] = np.cos(angle)[..., None, :]
+        sine = np.sin(angle)
+        turns[1, ..., 0, : angle.shape[-1]], turns[1, ..., 1, : angle.shape[-1]] = -sine, sine
+        cosine, sine = torch.from_numpy(turns).to(mask.device, dtype).unsqueeze(3).unsqueeze(3)
+        shape = (rotary.heads, *mask.shape, 2 * half + 1)
+        values = torch.empty(shape, dtype=dtype, device=mask.device)
         values[..., -1] = mask
-        return cls(
-            torch.cat([cosine, cosine], dim=-1).to(dtype).view(shape),
-            torch.cat([-sine, sine], dim=-1).to(dtype).view(shape),
-            values,
-        )
+        return cls(cosine, sine, values)
 
     def take(self, rows: Tensor) -> Place:
         """Keep some clouds."""
@@ -73,6 +74,25 @@ class Memory:
 
     keys: Tensor
     values: Tensor
+
+
+def _angles(zyx_um: Floats, frequencies: Tensor) -> Floats:
+    """Products (b, n, 3 * k) of points (b, n, 3) and frequencies (k,)."""
+    own: Floats = frequencies.cpu().numpy().astype(np.float32)
+    products: Floats = zyx_um[..., None] * own
+    return products.reshape(*zyx_um.shape[:2], -1)
+
+
+def _embedded(
+    embed: Embedding, zyx_um: Floats, role: Tensor | None, device: torch.device
+) -> Tensor:
+    """Compute what `attention.Embedding` does, plus a role: tokens (b, n, width)."""
+    angle = _angles(zyx_um, embed.get_buffer("frequencies"))
+    raw = np.concatenate([zyx_um / np.float32(40.0), np.sin(angle), np.cos(angle)], axis=2)
+    weight, bias = embed.project.weight, embed.project.bias
+    features = torch.from_numpy(raw).to(weight.device, weight.dtype).flatten(0, 1)
+    tokens = torch.addmm(bias + role, features, weight.T)
+    return tokens.view(*zyx_um.shape[:2], -1)
 
 
 class FastBlock:
@@ -158,10 +178,10 @@ class FastPose:
         self.trained = network
         self.blocks = [FastBlock(block) for block in network.trained_blocks]
 
-    def __call__(self, zyx_um: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, zyx_um: Floats, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Slope and logits, see `posenet.PoseGuess`, of clouds (b, n, 3) with mask (b, n)."""
         network = self.trained
-        tokens = network.embed(zyx_um)
+        tokens = _embedded(network.embed, zyx_um)
         place = Place.of(network.rotary, zyx_um, mask, tokens.dtype)
         for block in self.blocks:
             tokens = block(tokens, place)
@@ -233,12 +253,12 @@ class FastMatching:
         self.levels = network.levels
 
     def encode(
-        self, zyx_um: Tensor, *, temperature: float, none_bias: float
+        self, zyx_um: Floats, *, temperature: float, none_bias: float
     ) -> tuple[tuple[Memory, ...], tuple[Scorer, ...]]:
         """Make what tests see of a template (n, 3): a memory a block, a scorer a level."""
-        points = zyx_um.unsqueeze(0)
-        everywhere = torch.ones(points.shape[:2], dtype=torch.bool, device=points.device)
-        look = self._start(points, everywhere, 0)
+        device = self.trained.role.device
+        everywhere = torch.ones(1, len(zyx_um), dtype=torch.bool, device=device)
+        look = self._start(zyx_um[None], everywhere, 0)
         tokens, memories, scorers = look.tokens, [], []
         for depth, block in enumerate(self.blocks, start=1):
             memories.append(block.memory(tokens, look.place))
@@ -250,7 +270,7 @@ class FastMatching:
                 )
         return tuple(memories), tuple(scorers)
 
-    def begin(self, zyx_um: Tensor, mask: Tensor) -> Look:
+    def begin(self, zyx_um: Floats, mask: Tensor) -> Look:
         """Start tests (b, m, 3) with mask (b, m) of bool; see `further`."""
         return self._start(zyx_um, mask, 1)
 
@@ -262,7 +282,7 @@ class FastMatching:
             depth += 1
         return Look(tokens, look.place, depth)
 
-    def _start(self, zyx_um: Tensor, mask: Tensor, role: int) -> Look:
+    def _start(self, zyx_um: Floats, mask: Tensor, role: int) -> Look:
         network = self.trained
-        tokens = network.embed(zyx_um) + network.role[role]
+        tokens = _embedded(network.embed, zyx_um, network.role[role])
         return Look(tokens, Place.of(network.rotary, zyx_um, mask, tokens.dtype), 0)
