@@ -83,9 +83,7 @@ def _angles(zyx_um: Floats, frequencies: Tensor) -> Floats:
     return products.reshape(*zyx_um.shape[:2], -1)
 
 
-def _embedded(
-    embed: Embedding, zyx_um: Floats, role: Tensor | None, device: torch.device
-) -> Tensor:
+def _embedded(embed: Embedding, zyx_um: Floats, role: Tensor | float = 0.0) -> Tensor:
     """Compute what `attention.Embedding` does, plus a role: tokens (b, n, width)."""
     angle = _angles(zyx_um, embed.get_buffer("frequencies"))
     raw = np.concatenate([zyx_um / np.float32(40.0), np.sin(angle), np.cos(angle)], axis=2)
