@@ -47,6 +47,9 @@ LEAST_CERTAINTY = 0.33
 """Mean of the best probabilities below which a pose is not believed: first that of the test,
 then that of the template."""
 
+POSE_GRID = 1024
+"""Entries of rotations are multiples of its inverse."""
+
 FEWEST_POINTS = 4
 """Fewer points have no pose."""
 
@@ -174,9 +177,11 @@ class Engine:
     def _anatomical(self, clouds: Clouds, find: PoseSearch) -> tuple[Clouds, list[Floats]]:
         """Turn clouds to the anatomical frame; give what turns each to its other poses too."""
         poses = find(self._look_at_pose, clouds.zyx_um, clouds.mask)
-        back = poses.matrices.transpose(0, 2, 1)
+        # in another batch the last digits differ, of which bfloat16 would make thousandths
+        matrices = np.round(poses.matrices * POSE_GRID) / np.float32(POSE_GRID)
+        back = matrices.transpose(0, 2, 1)
         turns = [one @ others for one, others in zip(back, poses.others, strict=True)]
-        return Clouds(clouds.zyx_um @ poses.matrices, clouds.mask), turns
+        return Clouds(clouds.zyx_um @ matrices, clouds.mask), turns
 
     def _look_at_pose(self, zyx_um: Floats, mask: NDArray[np.bool_]) -> tuple[Floats, Floats]:
         slope, logits = self.poses(zyx_um, self._tensor(mask))
