@@ -147,6 +147,7 @@ class _Way:
     def one_by_one(self) -> None:
         """Measure the cases one at a time, as long as there are few values."""
         time.sleep(SETTLE_S)
+        self.run([0])  # threads that slept are woken: in a loop they are awake
         for i in range(self.n_cases):
             if len(self.rounds.singles) < MAX_SINGLES:
                 self.rounds.singles.append(self._timed([i]))

@@ -102,19 +102,23 @@ class FastBlock:
     """
 
     def __init__(self, block: Block) -> None:
-        self.trained, self.heads = block, block.heads
-        width = block.merge.in_features
-        order = _by_head(width, block.heads)
+        self.heads, self.width = block.heads, block.merge.in_features
+        order = _by_head(self.width, block.heads)
         queries, keys, self.to_values = block.queries_keys_values.weight.chunk(3)
         self.to_queries_keys = torch.cat([queries[order], keys[order]])
         self.factor = block.log_factor.clamp_max(MAX_LOG_FACTOR).exp().unsqueeze(-1)
+        self.first_norm = block.norm_attention.weight, block.norm_attention.bias
+        self.second_norm = block.norm_feed_forward.weight, block.norm_feed_forward.bias
+        self.merge, self.narrow = block.merge.weight.T, block.narrow.weight.T
+        self.widen = block.widen.weight, block.widen.bias
+        self.narrow_bias = block.narrow.bias
         if block.keys_values_for_others is not None:
             keys, self.to_values_for_others = block.keys_values_for_others.weight.chunk(2)
             self.to_keys_for_others = keys[order].contiguous()
 
     def memory(self, tokens: Tensor, place: Place) -> Memory:
         """Make what tests see of one template, from the same tokens that a call takes."""
-        seen = self._norm(tokens)
+        seen = torch.layer_norm(tokens, (self.width,), *self.first_norm)
         keys = self._turned(functional.linear(seen, self.to_keys_for_others), place)[0]
         own = Place(place.cosine, place.sine, place.values.clone())
         values = self._values(functional.linear(seen, self.to_values_for_others), own)
@@ -122,8 +126,8 @@ class FastBlock:
 
     def __call__(self, tokens: Tensor, place: Place, template: Memory | None = None) -> Tensor:
         """Update tokens (b, n, width); all tests look at the same template."""
-        trained, (size, n, width) = self.trained, tokens.shape
-        seen = self._norm(tokens)
+        size, n, width = tokens.shape
+        seen = torch.layer_norm(tokens, (width,), *self.first_norm)
         queries, keys = self._turned(functional.linear(seen, self.to_queries_keys), place)
         queries.mul_(self.factor)
         values = self._values(functional.linear(seen, self.to_values), place).flatten(0, 1)
@@ -134,22 +138,17 @@ class FastBlock:
             mixed.baddbmm_(scores.exp_(), template.values)
         merged = tokens.new_empty(size * n, self.heads, width // self.heads)
         torch.div(mixed[..., :-1], mixed[..., -1:], out=merged.transpose(0, 1))
-        flat = torch.addmm(tokens.view(-1, width), merged.flatten(1), trained.merge.weight.T)
-        norm = trained.norm_feed_forward
-        inner = functional.layer_norm(flat, (width,), norm.weight, norm.bias)
-        inner = functional.linear(inner, trained.widen.weight, trained.widen.bias).relu_()
-        flat.addmm_(inner.mul_(inner), trained.narrow.weight.T).add_(trained.narrow.bias)
+        flat = torch.addmm(tokens.view(-1, width), merged.flatten(1), self.merge)
+        inner = torch.layer_norm(flat, (width,), *self.second_norm)
+        inner = functional.linear(inner, *self.widen).relu_()
+        flat.addmm_(inner.mul_(inner), self.narrow).add_(self.narrow_bias)
         return flat.view(size, n, width)
-
-    def _norm(self, tokens: Tensor) -> Tensor:
-        norm = self.trained.norm_attention
-        return functional.layer_norm(tokens, tokens.shape[-1:], norm.weight, norm.bias)
 
     def _turned(self, features: Tensor, place: Place) -> Tensor:
         """Normalise features (b, n, k * width), turn them: (k, heads, b, n, d)."""
         size, n, _ = features.shape
-        width = self.trained.merge.in_features
-        normal = functional.layer_norm(features.view(size, n, -1, width), (width,))
+        width = self.width
+        normal = torch.layer_norm(features.view(size, n, -1, width), (width,))
         halves = normal.view(size, n, -1, self.heads, 2, width // self.heads // 2)
         turned = features.new_empty(*halves.shape[2:4], size, n, width // self.heads)
         into = turned.view(*turned.shape[:-1], 2, -1).permute(2, 3, 0, 1, 4, 5)
