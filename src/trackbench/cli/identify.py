@@ -120,7 +120,11 @@ def _print(found: Identification, labels: Labels, written: Sequence[Path]) -> No
     for name in found.seen:
         click.echo(f"note: the weights of {name} have seen this worm", err=True)
     if found.worm.mirrored is None:
-        click.echo("note: handedness not given; if you know it, say --mirrored yes|no", err=True)
+        click.echo(
+            "note: handedness not given, so left and right are never sure and few names are kept: "
+            "say --mirrored yes|no if you know it, or a larger --max-error",
+            err=True,
+        )
     for note in found.worm.notes:
         click.echo(f"note: {note}", err=True)
     click.echo("wrote " + ", ".join(map(str, written)))
