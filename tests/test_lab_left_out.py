@@ -18,12 +18,12 @@ from trackbench.datasets.splits import CROSS_LAB_TEST
 
 
 def test_a_row_gives_what_leaving_out_costs():
-    seen = Scores(np.array([0.9, 0.8, 0.7]), np.array([1.0, 1.0, 1.0]))
-    unseen = Scores(np.array([0.8, 0.5, 0.8]), np.array([0.9, 0.9, 0.9]))
+    seen = Scores(np.array([0.9, 0.8, 0.7]), np.ones(3), np.full(3, 0.95))
+    unseen = Scores(np.array([0.85, 0.5, 0.75]), np.full(3, 0.9), np.full(3, 0.85))
     cells = [cell.strip() for cell in paired_row("XY", 4, seen, unseen).strip("|").split("|")]
     assert cells[:5] == ["XY", "4", "3", "0.800", "0.700"]
-    assert cells[5] == "-0.100 (-0.300 to +0.100)"
-    assert cells[6:] == ["2, 1", "1.000", "0.900"]
+    assert cells[5] == "-0.100 (-0.300 to +0.050)"
+    assert cells[6:] == ["1.000", "0.900", "0.950", "0.850"]
 
 
 def test_an_interval_narrows_with_the_number_of_worms():
