@@ -141,13 +141,12 @@ class _Way:
 
     def batch(self) -> float:
         """Measure all cases in one batch, in s per volume."""
-        time.sleep(SETTLE_S)
+        self._settle()
         return self._timed(range(self.n_cases)) / self.n_cases
 
     def one_by_one(self) -> None:
         """Measure the cases one at a time, as long as there are few values."""
-        time.sleep(SETTLE_S)
-        self.run([0])  # threads that slept are woken: in a loop they are awake
+        self._settle()
         for i in range(self.n_cases):
             if len(self.rounds.singles) < MAX_SINGLES:
                 self.rounds.singles.append(self._timed([i]))
@@ -155,6 +154,11 @@ class _Way:
     def record(self) -> dict[str, Any]:
         """Give the figures in s."""
         return self.rounds.record() | {"n_cases": self.n_cases}
+
+    def _settle(self) -> None:
+        """Let other libraries' threads fall asleep and wake the own ones, as in steady use."""
+        time.sleep(SETTLE_S)
+        self.run([0])
 
     def _timed(self, index: Sequence[int]) -> float:
         taken = seconds(lambda: self.run(index))
