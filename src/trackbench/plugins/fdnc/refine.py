@@ -5,7 +5,7 @@ started from the network's correspondence instead of a search: a few rounds are 
 of one animal are nearly the same worm, bent; where the bent template passes close to the test
 and agrees with the network's own matches, position decides. Two animals differ neuron by
 neuron, and the network knows more of that than a smooth map does; there the scores stay as
-they are, but for being taken with more doubt.
+they are.
 
 One test at a time: its tables stay in the processor's cache, and nothing is padded.
 """
@@ -44,10 +44,6 @@ template can follow. Seven such rounds do what eight plain ones do."""
 
 DISAGREEMENT_UM: Final = 1.0
 """What a residual grows by if the bent template agrees with none of the network's matches."""
-
-DOUBT: Final = 1.75
-"""Divides the scores where the clouds count as two animals: on validation worms the network is that
-much too sure of such matches (expected calibration error .18 without it, .02 with it)."""
 
 GATE_UM: Final = 0.03
 LEAST_UM: Final = 0.7
@@ -161,8 +157,7 @@ def refined(own: Floats, test_um: Floats, template: Bendable, settings: Refineme
     last = min(max(SHARPER * residual, LEAST_UM), settings.end_um)
     share = 1 - (1 - settings.prior) * fits
     mixture = _Mixture(share, FINAL_GAIN * fits, last / np.sqrt(fits))
-    heat = np.float32(fits + DOUBT * (1 - fits))
-    return Refined(_joined(own, test, bent, mixture) / heat, residual)
+    return Refined(_joined(own, test, bent, mixture), residual)
 
 
 def _width(settings: Refinement, turn: int) -> float:
