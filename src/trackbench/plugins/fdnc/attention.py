@@ -62,15 +62,11 @@ class Rotary(nn.Module):
         self.register_buffer("frequencies", 2 * torch.pi / wavelengths, persistent=False)
         self.unturned = head_width // 2 - 3 * per_axis
 
-    def angles(self, zyx_um: Tensor) -> Tensor:
-        """Give the angles (..., n, head_width / 2) of points (..., n, 3), alike for every head."""
-        frequencies: Tensor = self.get_buffer("frequencies").to(zyx_um.dtype)
-        angle = (zyx_um.unsqueeze(-1) * frequencies).flatten(-2)
-        return functional.pad(angle, (0, self.unturned))
-
     def forward(self, zyx_um: Tensor, dtype: torch.dtype) -> Turns:
         """Cosines and sines (..., n, heads * head_width / 2) of points (..., n, 3)."""
-        angle = self.angles(zyx_um)
+        frequencies: Tensor = self.get_buffer("frequencies").to(zyx_um.dtype)
+        angle = (zyx_um.unsqueeze(-1) * frequencies).flatten(-2)
+        angle = functional.pad(angle, (0, self.unturned))
         repeats = (1,) * (angle.ndim - 1) + (self.heads,)
         return tuple(
             turn.to(dtype).repeat(repeats) for turn in (torch.cos(angle), torch.sin(angle))

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from trackbench.plugins.fdnc.attention import Memory
     from trackbench.plugins.fdnc.config import FdncConfig
-    from trackbench.plugins.fdnc.inference import Look, Memory, Scorer
+    from trackbench.plugins.fdnc.inference import Look, Scorer
     from trackbench.plugins.fdnc.pose import Looks, Poses
     from trackbench.plugins.fdnc.refine import Bendable
 

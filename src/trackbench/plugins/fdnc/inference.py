@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from trackbench.plugins.fdnc.attention import MAX_LOG_FACTOR
+from trackbench.plugins.fdnc.attention import MAX_LOG_FACTOR, Memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from trackbench.plugins.fdnc.normalise import Floats
     from trackbench.plugins.fdnc.posenet import PoseNet
 
-__all__ = ["FastBlock", "FastMatching", "FastPose", "Look", "Memory", "Place", "Scorer"]
+__all__ = ["FastBlock", "FastMatching", "FastPose", "Look", "Place", "Scorer"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,14 +66,6 @@ class Place:
     def take(self, rows: Tensor) -> Place:
         """Keep some clouds."""
         return Place(self.cosine[rows], self.sine[rows], self.values[:, rows])
-
-
-@dataclass(frozen=True, eq=False)
-class Memory:
-    """Keys (heads, n, d) and values (heads, n, d + 1) of a template, as one block sees them."""
-
-    keys: Tensor
-    values: Tensor
 
 
 def _angles(zyx_um: Floats, frequencies: Tensor) -> Floats:

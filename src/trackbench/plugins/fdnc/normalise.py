@@ -55,10 +55,6 @@ class Normalised:
     columns: Floats
     none: Floats
 
-    def pairs(self) -> Floats:
-        """Form the probabilities (m, n)."""
-        return (self.exponential * self.rows[:, None] * self.columns)[:-1, :-1]
-
     def best(self) -> NDArray[np.intp]:
         """Give the most probable partner of every test neuron, (m,)."""
         best: NDArray[np.intp] = (self.exponential[:-1] * self.columns).argmax(axis=1)
