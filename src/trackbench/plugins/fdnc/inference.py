@@ -95,7 +95,7 @@ class FastBlock:
 
     def __init__(self, block: Block) -> None:
         self.heads, self.width = block.heads, block.merge.in_features
-        order = _by_head(self.width, block.heads)
+        order = by_head(self.width, block.heads)
         queries, keys, self.to_values = block.queries_keys_values.weight.chunk(3)
         self.to_queries_keys = torch.cat([queries[order], keys[order]])
         self.factor = block.log_factor.clamp_max(MAX_LOG_FACTOR).exp().unsqueeze(-1)
@@ -155,7 +155,7 @@ class FastBlock:
         return place.values
 
 
-def _by_head(width: int, heads: int) -> Tensor:
+def by_head(width: int, heads: int) -> Tensor:
     """Give the order in which both halves of a head's features stand together."""
     return torch.arange(width).view(2, heads, -1).transpose(0, 1).flatten()
 
