@@ -69,6 +69,12 @@ def test_a_file_is_no_store(tmp_path):
         Store.create(tmp_path / "file")
 
 
+def test_a_store_that_another_run_is_making_is_no_strange_folder(tmp_path):
+    (tmp_path / ".part-of-a-marker").touch()
+    Store.create(tmp_path)
+    assert Store.open(tmp_path).folder == tmp_path
+
+
 def test_only_one_may_write(store):
     with store.lock(), pytest.raises(StoreError, match="another run"), store.lock():
         pass

@@ -62,9 +62,11 @@ class Store:
         StoreError
             The folder holds something else, is of another schema or can't be written.
         """
+        # listed before the marker is looked for: another first run may be making the store
+        held = not _is_free(folder)
         if (folder / MARKER).exists():
             return cls.open(folder)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if held:
             raise StoreError(
                 f"{folder} exists and is no result store", "choose another --out or empty it"
             )
@@ -185,3 +187,12 @@ class Store:
     def _write_json(self, name: Path, value: Any) -> None:
         text = json_text(value)
         write_atomically(self.folder / name, lambda file: file.write(text.encode()))
+
+
+def _is_free(folder: Path) -> bool:
+    """Say whether a folder can become a store: absent, or it holds at most unfinished files."""
+    if not folder.exists():
+        return True
+    return folder.is_dir() and all(
+        file.name.startswith(TEMPORARY_PREFIX) for file in folder.iterdir()
+    )
