@@ -10,12 +10,15 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from pydantic import BaseModel
 
 __all__ = ["animal_key", "content_key", "core_key", "folder_key", "source_key"]
+
+KERNELS: Final = "_kernels.so"
+"""What the installation compiles of the C++ of a built-in plugin."""
 
 
 def content_key(*values: object) -> str:
@@ -107,11 +110,17 @@ def source_key(cls: type) -> str:
 
 @cache
 def folder_key(folder: Path) -> str:
-    """Hash all files below a folder, compiled Python left out."""
-    files = sorted(
-        item for item in folder.rglob("*") if item.is_file() and "__pycache__" not in item.parts
-    )
+    """Hash all files below a folder; what was compiled from others of them is left out."""
+    files = sorted(item for item in folder.rglob("*") if item.is_file() and not _is_built(item))
     return content_key([(str(f.relative_to(folder)), f.read_bytes()) for f in files])
+
+
+def _is_built(file: Path) -> bool:
+    """Say whether Python or the installation made a file from sources that are hashed as well.
+
+    Every compiler makes another library of the same sources.
+    """
+    return "__pycache__" in file.parts or file.name == KERNELS
 
 
 @cache

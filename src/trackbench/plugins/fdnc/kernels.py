@@ -1,16 +1,18 @@
 """The native kernels: compiled at installation, loaded where this processor can run them.
 
 They are a faster way to the same answers; where there are none, the portable path in torch and
-numpy is taken. Set ``TRACKBENCH_NO_KERNELS=1`` to take it everywhere. This module imports the
-standard library alone: the build takes :func:`sources_key` from it.
+numpy is taken. ``TRACKBENCH_NO_KERNELS=1`` takes it everywhere. The build takes `sources_key` from
+this module, before anything of ours is installed: what it imports at its top is Python's own.
 """
 
 from __future__ import annotations
 
 import ctypes
 import hashlib
+import multiprocessing
 import os
 import struct
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -23,14 +25,12 @@ SWITCH: Final = "TRACKBENCH_NO_KERNELS"
 HERE: Final = Path(__file__).parent
 
 
-@cache
 def library() -> ctypes.CDLL | None:
     """Give the kernels, or None where the portable path must be taken; decided once a process."""
     found = _found()
     return None if isinstance(found, str) else found
 
 
-@cache
 def why_absent() -> str | None:
     """Say why there are no kernels, and the mend where there is one; None where there are."""
     found = _found()
@@ -45,34 +45,45 @@ def _found() -> ctypes.CDLL | str:
 def load(folder: Path) -> ctypes.CDLL | str:
     """Load the library of a folder.
 
+    A library that is there and can't be used warns; the portable path does its work.
+
     Parameters
     ----------
     folder : Path
-        Holds the library and, where it was built in place, its sources in ``native/``.
+        Holds the library and, where they are kept, its sources in ``native/``.
 
     Returns
     -------
     ctypes.CDLL or str
         The library, or why it isn't used.
     """
+    path, sources = folder / LIBRARY, folder / SOURCES
     if os.environ.get(SWITCH, "0") not in {"", "0"}:
         return f"switched off by {SWITCH}"
-    path = folder / LIBRARY
     if not path.is_file():
-        return "not built: install a C++ compiler (g++ or clang++), then trackbench again"
+        return "no kernels were built: install a C++ compiler, then trackbench again"
     if not _is_whole(path):
-        return f"{path} is damaged: install trackbench again"
+        return _broken(f"{path} is damaged", "install trackbench again")
     try:
         found = ctypes.CDLL(str(path))
         found.trackbench_sources.restype = ctypes.c_char_p
         built_from = found.trackbench_sources().decode()
         supported = bool(found.trackbench_supported())
     except (OSError, AttributeError) as problem:
-        return f"{path} can't be loaded ({problem}): install trackbench again"
-    sources = folder / SOURCES
+        return _broken(f"{path} can't be loaded ({problem})", "install trackbench again")
     if sources.is_dir() and built_from != sources_key(sources):
-        return f"{path} was built from other sources: install trackbench again"
+        return _broken(f"{path} was built from other sources", "build it: python hatch_build.py")
     return found if supported else "this processor lacks AVX-512 with BF16"
+
+
+def _broken(problem: str, mend: str) -> str:
+    """Warn, of all processes of a run in the first alone, and give what was said."""
+    from trackbench.errors import TrackbenchWarning
+
+    if multiprocessing.parent_process() is None:
+        message = f"fdnc takes its slow path, {problem}: {mend}"
+        warnings.warn(message, TrackbenchWarning, stacklevel=2)
+    return f"{problem}: {mend}"
 
 
 def sources_key(folder: Path) -> str:
