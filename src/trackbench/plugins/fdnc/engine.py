@@ -10,22 +10,18 @@ import numpy as np
 import torch
 
 from trackbench.errors import UsageError
-from trackbench.plugins.fdnc.inference import FastMatching, FastPose
+from trackbench.plugins.fdnc.networks import load_networks
 from trackbench.plugins.fdnc.normalise import certainty, log_posterior, shifted
 from trackbench.plugins.fdnc.pose import agreed_poses, sure_poses
 from trackbench.plugins.fdnc.refine import Refined, Refinement, bendable, refined
-from trackbench.plugins.fdnc.weights import Trained, load_trained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from torch import Tensor
-
-    from trackbench.plugins.fdnc.attention import Memory
     from trackbench.plugins.fdnc.config import FdncConfig
-    from trackbench.plugins.fdnc.inference import Look, Scorer
+    from trackbench.plugins.fdnc.networks import Encoded, Look
     from trackbench.plugins.fdnc.pose import Looks, Poses
     from trackbench.plugins.fdnc.refine import Bendable
 
@@ -93,9 +89,7 @@ class Template:
     """
 
     bendable: Bendable
-    memories: tuple[Memory, ...]
-    scorers: tuple[Scorer, ...]
-    alone: tuple[Floats, ...]
+    encoded: Encoded
     turned: list[Template] = field(default_factory=list)
 
 
@@ -131,11 +125,7 @@ class Engine:
         if config.device == "cuda" and not torch.cuda.is_available():
             raise UsageError("fdnc: this machine has no CUDA device", "use device=cpu")
         self.config = config
-        self.device = torch.device(config.device)
-        dtype = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
-        self.trained: Trained = load_trained(weights, dtype, self.device)
-        self.poses = FastPose(self.trained.poses)
-        self.network = FastMatching(self.trained.network)
+        self.networks, self.trained = load_networks(config, weights)
         self.refinement = Refinement(
             config.refine,
             config.refine_start_um,
@@ -151,13 +141,12 @@ class Engine:
         return self._template(clouds.zyx_um[0])
 
     def _template(self, zyx_um: Floats) -> Template:
-        memories, scorers = self.network.encode(
+        encoded = self.networks.encode(
             zyx_um,
             temperature=self.config.temperature,
             none_bias=self.config.none_bias,
         )
-        alone = tuple(scorer.template_alone.cpu().numpy() for scorer in scorers)
-        return Template(bendable(zyx_um), memories, scorers, alone)
+        return Template(bendable(zyx_um), encoded)
 
     def _in_other_poses(self, template: Template) -> list[Template]:
         """Turn a template by every other of the turns that tests are tried in."""
@@ -177,22 +166,18 @@ class Engine:
 
     def _anatomical(self, clouds: Clouds, find: PoseSearch) -> tuple[Clouds, list[Floats]]:
         """Turn clouds to the anatomical frame; give what turns each to its other poses too."""
-        poses = find(self._look_at_pose, clouds.zyx_um, clouds.mask)
+        poses = find(self.networks.look_at_pose, clouds.zyx_um, clouds.mask)
         # in another batch the last digits differ, of which bfloat16 would make thousandths
         matrices = np.round(poses.matrices * POSE_GRID) / np.float32(POSE_GRID)
         back = matrices.transpose(0, 2, 1)
         turns = [one @ others for one, others in zip(back, poses.others, strict=True)]
         return Clouds(clouds.zyx_um @ matrices, clouds.mask), turns
 
-    def _look_at_pose(self, zyx_um: Floats, mask: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-        slope, logits = self.poses(zyx_um, self._tensor(mask))
-        return slope.cpu().numpy(), logits.cpu().numpy()
-
     @torch.inference_mode()
     def _compare(self, template: Template, clouds: Clouds) -> list[Floats]:
         """Match by as few blocks as are enough: where the bent template fits, half of them."""
         tests, turns = self._anatomical(clouds, sure_poses)
-        look = self.network.further(template.memories, self._begin(tests))
+        look = self._begin(template, tests)
         tables: dict[int, Floats] = {}
         for i, seen in enumerate(self._seen(template, tests, look)):
             found = self._refined(template, seen)
@@ -200,7 +185,7 @@ class Engine:
                 tables[i] = log_posterior(found.scores)
         rest = [i for i in range(len(tests)) if i not in tables]
         if rest:
-            some = look if len(rest) == len(tests) else look.take(self._tensor(np.array(rest)))
+            some = look if len(rest) == len(tests) else look.take(np.array(rest))
             last = self._seen(template, tests.take(rest), self._to_end(template, some))
             for i, seen in zip(rest, last, strict=True):
                 tables[i] = self._at_last(template, seen, turns[i])
@@ -228,33 +213,30 @@ class Engine:
         All turns are looked at by the first level of the network, the best by all of it.
         """
         every = Clouds(points @ turns, np.ones((len(turns), len(points)), dtype=np.bool_))
-        first = self.network.further(template.memories, self._begin(every))
+        first = self._begin(template, every)
         values = [seen.certainty() for seen in self._seen(template, every, first)]
         best = [int(np.argmax(values))]
-        last = self._to_end(template, first.take(self._tensor(np.array(best))))
+        last = self._to_end(template, first.take(np.array(best)))
         return next(self._seen(template, every.take(best), last))
 
-    def _begin(self, tests: Clouds) -> Look:
-        return self.network.begin(tests.zyx_um, self._tensor(tests.mask))
+    def _begin(self, template: Template, tests: Clouds) -> Look:
+        look = self.networks.begin(tests.zyx_um, tests.mask)
+        return self.networks.further(template.encoded, look)
 
     def _to_end(self, template: Template, look: Look) -> Look:
-        while look.depth < self.network.levels[-1]:
-            look = self.network.further(template.memories, look)
+        while look.depth < self.networks.levels[-1]:
+            look = self.networks.further(template.encoded, look)
         return look
 
     def _seen(self, template: Template, tests: Clouds, look: Look) -> Iterator[Seen]:
         """Score each test at the level that its look has come to."""
-        level = self.network.levels.index(look.depth)
-        tables = template.scorers[level](look.tokens).cpu().numpy()
-        for i, table in enumerate(tables):
+        alone = template.encoded.alone[self.networks.levels.index(look.depth)]
+        for i, table in enumerate(self.networks.tables(template.encoded, look)):
             points = tests.points(i)
-            yield Seen(points, shifted(table[: len(points)], template.alone[level]))
+            yield Seen(points, shifted(table[: len(points)], alone))
 
     def _refined(self, template: Template, seen: Seen) -> Refined:
         return refined(seen.scores, seen.points, template.bendable, self.refinement)
-
-    def _tensor(self, values: NDArray[np.generic]) -> Tensor:
-        return torch.as_tensor(values, device=self.device)
 
 
 def _batches(sizes: Sequence[int]) -> Iterator[list[int]]:

@@ -21,14 +21,26 @@ from trackbench.plugins.fdnc.attention import MAX_LOG_FACTOR, Memory
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from trackbench.plugins.fdnc.attention import Block, Embedding, Rotary
     from trackbench.plugins.fdnc.network import Head, MatchingNetwork
     from trackbench.plugins.fdnc.normalise import Floats
     from trackbench.plugins.fdnc.posenet import PoseNet
+    from trackbench.plugins.fdnc.weights import Trained
 
-__all__ = ["FastBlock", "FastMatching", "FastPose", "Look", "Place", "Scorer"]
+__all__ = [
+    "FastBlock",
+    "FastMatching",
+    "FastPose",
+    "Look",
+    "Place",
+    "Scorer",
+    "TorchEncoded",
+    "TorchNetworks",
+    "by_head",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,9 +206,10 @@ class Look:
     place: Place
     depth: int
 
-    def take(self, rows: Tensor) -> Look:
+    def take(self, rows: NDArray[np.intp]) -> Look:
         """Keep some tests."""
-        return Look(self.tokens[rows], self.place.take(rows), self.depth)
+        chosen = torch.as_tensor(rows, device=self.tokens.device)
+        return Look(self.tokens[chosen], self.place.take(chosen), self.depth)
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,3 +288,55 @@ class FastMatching:
         network = self.trained
         tokens = _embedded(network.embed, zyx_um, network.role[role])
         return Look(tokens, Place.of(network.rotary, zyx_um, mask, tokens.dtype), 0)
+
+
+@dataclass(frozen=True, eq=False)
+class TorchEncoded:
+    """What tests meet of one template: a memory a block, a scorer a level."""
+
+    memories: tuple[Memory, ...]
+    scorers: tuple[Scorer, ...]
+
+    @property
+    def alone(self) -> tuple[Floats, ...]:
+        """Scores of the template's neurons to have no partner, a level each."""
+        return tuple(scorer.template_alone.cpu().numpy() for scorer in self.scorers)
+
+
+class TorchNetworks:
+    """Both networks wherever torch runs; see `networks.Networks`.
+
+    Parameters
+    ----------
+    trained : Trained
+        On the device and in the precision in which they compute.
+    """
+
+    def __init__(self, trained: Trained) -> None:
+        self.device = trained.network.role.device
+        self.poses, self.matching = FastPose(trained.poses), FastMatching(trained.network)
+        self.levels = self.matching.levels
+
+    def look_at_pose(self, zyx_um: Floats, mask: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        """Guess slopes and logits of clouds."""
+        slope, logits = self.poses(zyx_um, torch.as_tensor(mask, device=self.device))
+        return slope.cpu().numpy(), logits.cpu().numpy()
+
+    def encode(self, zyx_um: Floats, *, temperature: float, none_bias: float) -> TorchEncoded:
+        """Make what tests meet of a template."""
+        return TorchEncoded(
+            *self.matching.encode(zyx_um, temperature=temperature, none_bias=none_bias)
+        )
+
+    def begin(self, zyx_um: Floats, mask: NDArray[np.bool_]) -> Look:
+        """Start tests."""
+        return self.matching.begin(zyx_um, torch.as_tensor(mask, device=self.device))
+
+    def further(self, template: TorchEncoded, look: Look) -> Look:
+        """Bring tests to the next level that is scored."""
+        return self.matching.further(template.memories, look)
+
+    def tables(self, template: TorchEncoded, look: Look) -> Floats:
+        """Score tests at the level that they have come to."""
+        scores: Floats = template.scorers[self.levels.index(look.depth)](look.tokens).cpu().numpy()
+        return scores
