@@ -7,7 +7,7 @@ import pytest
 
 from trackbench.benchmarks.clock import REPEATS, TimingJob, measure
 from trackbench.benchmarks.kernels import KERNELS
-from trackbench.benchmarks.machine import machine_record
+from trackbench.benchmarks.machine import computed_by, machine_record
 from trackbench.benchmarks.threads import pin_threads, thread_record, usable_cores
 
 
@@ -85,3 +85,9 @@ def test_the_machine_is_described():
     assert found["memory_gib"] > 0
     assert found["processor"]
     assert found["libraries"]["numpy"]
+
+
+def test_what_computes_is_recorded_where_there_is_a_choice(registry, planned):
+    assert computed_by(registry, planned(matchers="counted")) == {}
+    found = computed_by(registry, planned(matchers="counted,two-ways"))
+    assert found == {"computed_by": {"two-ways": "slow (set TRIAL_FAST)"}}

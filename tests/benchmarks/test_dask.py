@@ -1,5 +1,6 @@
 """On a cluster: the same rows as in this process, whoever dies on the way."""
 
+import re
 import shutil
 import time
 from contextlib import closing
@@ -129,6 +130,13 @@ def test_likeness_tells_versions_sources_and_what_is_not_there(registry):
     assert found[0] == f"numpy 1.0 instead of {here['numpy']}"
     assert found[1].startswith("matcher cpd not installed instead of trackbench")
     assert likeness(registry, [("matcher", "no-such")])["matcher no-such"] == "not installed"
+
+
+def test_likeness_tells_what_computes(registry, monkeypatch):
+    here = likeness(registry, [("matcher", "two-ways")])
+    monkeypatch.setenv("TRIAL_FAST", "1")
+    (found,) = differences(here, likeness(registry, [("matcher", "two-ways")]))
+    assert re.search(r"computed by fast\) instead of .* computed by slow\)", found)
 
 
 @pytest.fixture

@@ -68,6 +68,12 @@ def test_whatever_changes_a_result_changes_its_key(planned, change):
     assert not set(keys(planned())) & set(keys(planned(**change)))
 
 
+def test_what_computes_is_part_of_the_key(planned, monkeypatch):
+    slow = keys(planned(matchers="two-ways"))
+    monkeypatch.setenv("TRIAL_FAST", "1")
+    assert not set(slow) & set(keys(planned(matchers="two-ways")))
+
+
 def test_the_truth_is_part_of_the_key(planned):
     cases = planned().parts[0].task.cases
     relabeled = replace(cases[0], truth=replace(cases[0].truth, complete=True))

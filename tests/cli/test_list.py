@@ -4,6 +4,7 @@ import sys
 import time
 
 import pytest
+from tests.conftest import TRIALS
 
 
 def trackbench(*arguments, **environment):
@@ -38,6 +39,13 @@ def test_list_names_plugins_with_ranges():
     answer = trackbench("list", "--verbose")
     assert answer.returncode == 0
     assert "sigma_um: float > 0 <= 100 (default 4.0)" in answer.stdout
+
+
+def test_list_says_what_computes():
+    path = os.pathsep.join([str(TRIALS), os.environ.get("PYTHONPATH", "")])
+    answer = trackbench("list", "--verbose", PYTHONPATH=path)
+    assert "computed by: slow (set TRIAL_FAST)" in answer.stdout
+    assert "computed by: fast\n" in trackbench("list", "-v", PYTHONPATH=path, TRIAL_FAST="1").stdout
 
 
 def test_list_failed_when_all_is_well():

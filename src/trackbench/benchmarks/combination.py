@@ -34,7 +34,7 @@ def way(segmenter: str, matcher: str, labeler: str) -> str:
 
 
 def identity(registry: Registry, kind: str, plugin: Plugin[Any]) -> str:
-    """Key of one configured plugin: its package and version, its source, config and seed."""
+    """Key of one configured plugin: its package and version, source, config, seed and backend."""
     found = registry.find(kind, plugin.name)
     return content_key(
         SCHEMA,
@@ -45,6 +45,7 @@ def identity(registry: Registry, kind: str, plugin: Plugin[Any]) -> str:
         source_key(type(plugin)),
         plugin.config.model_dump(mode="json"),
         plugin.seed,
+        plugin.backend.name,
     )
 
 
@@ -77,6 +78,16 @@ class Combination:
         segmenter = GIVEN_POINTS if self.segmenter is None else str(self.segmenter)
         matcher = NO_MATCHER if self.matcher is None else str(self.matcher)
         return segmenter, matcher, shown(self.labelers)
+
+    @property
+    def plugins(self) -> tuple[tuple[str, Spec], ...]:
+        """Kind and spec of every plugin."""
+        found = [("labeler", spec) for spec in self.labelers]
+        if self.matcher is not None:
+            found.append(("matcher", self.matcher))
+        if self.segmenter is not None:
+            found.append(("segmenter", self.segmenter))
+        return tuple(found)
 
     @property
     def match_key(self) -> str:

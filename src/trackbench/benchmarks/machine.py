@@ -5,13 +5,17 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 
 from trackbench.benchmarks.threads import usable_cores
 
-__all__ = ["machine_record"]
+if TYPE_CHECKING:
+    from trackbench.benchmarks.plan import Plan
+    from trackbench.core.registry import Registry
+
+__all__ = ["computed_by", "machine_record"]
 
 LIBRARIES: Final = ("trackbench", "numpy", "scipy", "torch", "pandas", "pyarrow", "pebble")
 
@@ -28,6 +32,14 @@ def machine_record() -> dict[str, Any]:
         "python": platform.python_version(),
         "libraries": {name: _version(name) for name in LIBRARIES},
     }
+
+
+def computed_by(registry: Registry, plan: Plan) -> dict[str, dict[str, str]]:
+    """Give the backends of a plan's plugins under one name; nothing where none has a choice."""
+    used = {pair for part in plan.parts for way in part.combinations for pair in way.plugins}
+    found = {str(spec): registry.create(kind, spec).backend for kind, spec in sorted(used)}
+    named = {name: str(backend) for name, backend in found.items() if backend.name}
+    return {"computed_by": named} if named else {}
 
 
 def _processor() -> str:

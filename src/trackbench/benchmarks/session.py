@@ -9,7 +9,7 @@ from trackbench.benchmarks.collect import collect, heads
 from trackbench.benchmarks.executors.inprocess import InProcessExecutor
 from trackbench.benchmarks.executors.local import LocalExecutor
 from trackbench.benchmarks.history import HISTORY, append_run
-from trackbench.benchmarks.machine import machine_record
+from trackbench.benchmarks.machine import computed_by, machine_record
 from trackbench.benchmarks.options import Options, plan_for
 from trackbench.benchmarks.plan_record import plan_record
 from trackbench.benchmarks.runner import run_plan
@@ -42,7 +42,7 @@ def run(
     """
     store = Store.create(options.out)
     with store.lock():
-        store.write_json("machine.json", machine_record())
+        store.write_json("machine.json", machine_record() | computed_by(registry, plan))
         with _executor(registry, options, plan) as executor:
             run_plan(
                 plan,

@@ -16,7 +16,9 @@ KINDS = ("segmenter", "matcher", "labeler", "dataset")
 
 @click.command("list")
 @click.option("--failed", is_flag=True, help="Only the plugins that could not be loaded, and why.")
-@click.option("-v", "--verbose", is_flag=True, help="Parameters with ranges, and protocols.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Parameters with ranges, protocols, what computes."
+)
 def command(*, failed: bool, verbose: bool) -> None:
     """List segmenters, matchers, labelers, datasets and protocols.
 
@@ -52,8 +54,10 @@ def _print_kind(registry: Registry, kind: str, *, verbose: bool) -> None:
 
 def _print_details(found: Registered) -> None:
     from trackbench.core.configure import describe_fields
-    from trackbench.core.plugin import Dataset
+    from trackbench.core.plugin import Dataset, Plugin
 
+    if found.cls.backend is not Plugin.backend:
+        click.echo(f"      computed by: {found.cls().backend}")
     for field, values, description in describe_fields(found.cls.Config):
         click.echo(f"      {field}: {values}  {description}")
     if found.cls.cite:

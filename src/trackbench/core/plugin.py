@@ -21,7 +21,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "API_VERSION",
+    "Backend",
     "Config",
     "Dataset",
     "DatasetConfig",
@@ -63,6 +64,24 @@ class Config(BaseModel):
 
 ConfigT = TypeVar("ConfigT", bound=Config)
 """The config of a plugin class."""
+
+
+class Backend(NamedTuple):
+    """What computes a plugin on this machine, for one that has several ways to the same answers.
+
+    Parameters
+    ----------
+    name : str
+        Results are kept apart by it: it decides the time that they take and their last digits.
+    why : str
+        Why it isn't a faster one, and the mend; "" where there is nothing to say.
+    """
+
+    name: str = ""
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.why})" if self.why else self.name
 
 
 class Plugin(ABC, Generic[ConfigT]):
@@ -102,6 +121,11 @@ class Plugin(ABC, Generic[ConfigT]):
     def trained_on(self) -> frozenset[str]:
         """Keys (`core.keys.animal_key`) of the worms that the plugin's weights saw."""
         return frozenset()
+
+    @property
+    def backend(self) -> Backend:
+        """What computes on this machine; of the same name, and empty, wherever there is one way."""
+        return Backend()
 
     def supports(self, case: Case) -> str | None:
         """Say why the plugin can't work on a case, or None where it can."""

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from trackbench import Config, Match, Matcher, PairwiseMatcher
 from trackbench.core.keys import animal_key
+from trackbench.core.plugin import Backend
 from trackbench_trials.counting import note
 from trackbench_trials.dataset import TrialDataset
 
@@ -153,6 +154,20 @@ class CountedMatcher(Matcher):
         return found
 
 
+class TwoWaysMatcher(PairwiseMatcher):
+    """Has a fast way on machines that TRIAL_FAST says are fast."""
+
+    name = "two-ways"
+
+    @property
+    def backend(self):
+        fast = bool(os.environ.get("TRIAL_FAST"))
+        return Backend("fast") if fast else Backend("slow", "set TRIAL_FAST")
+
+    def match_pair(self, template, test):
+        return by_distance(template, test)
+
+
 MATCHERS = [
     SegfaultMatcher,
     KilledMatcher,
@@ -165,4 +180,5 @@ MATCHERS = [
     UnwillingMatcher,
     LeakyMatcher,
     CountedMatcher,
+    TwoWaysMatcher,
 ]

@@ -1,4 +1,4 @@
-"""Says in what a worker differs from the run that it works for: versions and source hashes."""
+"""Says in what a worker differs from the run that it works for: versions, sources, backends."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from trackbench import __version__
 from trackbench.core.keys import core_key, source_key
 from trackbench.core.registry import load_registry
+from trackbench.core.spec import Spec
 from trackbench.errors import TrackbenchError
 
 if TYPE_CHECKING:
@@ -28,16 +29,11 @@ ABSENT: Final = "not installed"
 
 def plugins_of(way: Combination) -> tuple[tuple[str, str], ...]:
     """Give kind and name of every plugin of a combination."""
-    found = [("labeler", spec.name) for spec in way.labelers]
-    if way.matcher is not None:
-        found.append(("matcher", way.matcher.name))
-    if way.segmenter is not None:
-        found.append(("segmenter", way.segmenter.name))
-    return tuple(sorted(set(found)))
+    return tuple(sorted({(kind, spec.name) for kind, spec in way.plugins}))
 
 
 def likeness(registry: Registry, plugins: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Give versions and source hashes of all that a result depends on.
+    """Give versions, source hashes and backends of all that a result depends on.
 
     Parameters
     ----------
@@ -72,9 +68,12 @@ def differences(here: dict[str, str], there: dict[str, str]) -> list[str]:
 def _plugin(registry: Registry, kind: str, name: str) -> str:
     try:
         found = registry.find(kind, name)
+        backend = registry.create(kind, Spec(name)).backend.name
     except TrackbenchError:
         return ABSENT
-    return f"{found.distribution} {found.version} (source {source_key(found.cls)[:SHORT]})"
+    computed = f", computed by {backend}" if backend else ""
+    source = source_key(found.cls)[:SHORT]
+    return f"{found.distribution} {found.version} (source {source}{computed})"
 
 
 def _version(library: str) -> str:
