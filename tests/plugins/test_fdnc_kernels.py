@@ -13,7 +13,9 @@ import pytest
 
 from trackbench.core.keys import folder_key
 from trackbench.errors import TrackbenchWarning
-from trackbench.plugins.fdnc.kernels import LIBRARY, SWITCH, load
+from trackbench.plugins.fdnc import FdncMatcher
+from trackbench.plugins.fdnc.kernels import LIBRARY, SWITCH, load, why_absent
+from trackbench.plugins.fdnc.native_blocks import NativeNetworks
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = Path("src/trackbench/plugins/fdnc")
@@ -198,6 +200,29 @@ def test_a_processor_that_lacks_an_instruction_takes_the_portable_path(checkout)
     text = source.read_text().replace('"avx512bf16"', '"avx5124vnniw"')  # Xeon Phi's alone
     source.write_text(text)
     assert load(built(checkout)) == "this processor lacks AVX-512 with BF16"
+
+
+def test_the_matcher_says_what_computes():
+    code = (
+        "from trackbench.plugins.fdnc import FdncConfig, FdncMatcher;"
+        "print(FdncMatcher().backend); print(FdncMatcher(FdncConfig(precision='float32')).backend)"
+    )
+    found = {}
+    for switched_off in ("0", "1"):
+        env = {**os.environ, SWITCH: switched_off}
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+        )
+        found[switched_off] = done.stdout.splitlines()
+    why = why_absent()
+    assert found["0"] == ["native kernels" if why is None else f"torch ({why})", "torch"]
+    assert found["1"] == [f"torch (switched off by {SWITCH})", "torch"]
+
+
+def test_what_the_matcher_says_is_what_computes():
+    matcher = FdncMatcher()
+    native = isinstance(matcher.engine.networks, NativeNetworks)
+    assert matcher.backend.name == ("native kernels" if native else "torch")
 
 
 @needs_compiler

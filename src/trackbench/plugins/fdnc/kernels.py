@@ -15,9 +15,12 @@ import struct
 import warnings
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["LIBRARY", "SOURCES", "SWITCH", "library", "load", "sources_key", "why_absent"]
+if TYPE_CHECKING:
+    from trackbench.plugins.fdnc.config import FdncConfig
+
+__all__ = ["LIBRARY", "SOURCES", "SWITCH", "library", "load", "sources_key", "suit", "why_absent"]
 
 LIBRARY: Final = "_kernels.so"
 SOURCES: Final = "native"
@@ -35,6 +38,11 @@ def why_absent() -> str | None:
     """Say why there are no kernels, and the mend where there is one; None where there are."""
     found = _found()
     return found if isinstance(found, str) else None
+
+
+def suit(config: FdncConfig) -> bool:
+    """Say whether the kernels do what is configured."""
+    return (config.device, config.precision) == ("cpu", "bfloat16")
 
 
 @cache

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from trackbench.core.plugin import Matcher
+from trackbench.core.plugin import Backend, Matcher
 from trackbench.core.types import Match
 from trackbench.plugins.fdnc.config import FdncConfig
+from trackbench.plugins.fdnc.kernels import suit, why_absent
 from trackbench.plugins.fdnc.points import canonical_points
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["FdncMatcher"]
 
 SHIPPED: Final = Path(__file__).with_name("weights.safetensors")
+KERNELS: Final = "native kernels"
+TORCH: Final = "torch"
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +54,20 @@ class FdncMatcher(Matcher[FdncConfig]):
     name = "fdnc"
     Config = FdncConfig
     cite = "Yu et al. 2021, eLife 10:e66410"
+
+    @property
+    def backend(self) -> Backend:
+        """The kernels or torch, without reading the weights.
+
+        Of weights that the shipped ones' kernels don't fit, torch computes in either case.
+        """
+        if not suit(self.config):
+            return Backend(TORCH)
+        why = why_absent()
+        if why is not None:
+            return Backend(TORCH, why)
+        unsure = "" if self.config.weights is None else "torch where the network's sizes don't fit"
+        return Backend(KERNELS, unsure)
 
     @cached_property
     def engine(self) -> Engine:

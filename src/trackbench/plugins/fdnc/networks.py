@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import torch
 
 from trackbench.plugins.fdnc.inference import TorchNetworks
-from trackbench.plugins.fdnc.kernels import library
+from trackbench.plugins.fdnc.kernels import library, suit
 from trackbench.plugins.fdnc.native_blocks import NativeNetworks
 from trackbench.plugins.fdnc.weights import Trained, load_trained
 
@@ -87,7 +87,7 @@ def load_networks(config: FdncConfig, weights: Path) -> tuple[Networks[Any, Any]
     InputError
         Weights that can't be used.
     """
-    kernels = library() if (config.device, config.precision) == ("cpu", "bfloat16") else None
+    kernels = library() if suit(config) else None
     if kernels is not None:
         # they round themselves, and less than a network that is kept in bfloat16
         trained = load_trained(weights, torch.float32, torch.device("cpu"))
