@@ -32,7 +32,9 @@ PORTABLE = "processor.cpp"
 
 FLAGS = shlex.split("-O3 -std=c++17 -fno-exceptions -fno-rtti -fPIC -fno-math-errno -Wall -Wextra")
 INSTRUCTIONS = shlex.split(
-    "-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mfma -mbmi2 -mprefer-vector-width=512"
+    "-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mfma -mbmi2"
+    " -mprefer-vector-width=512"
+    " -Wno-uninitialized -Wno-maybe-uninitialized"  # g++ 12 says both of its own immintrin.h
 )
 
 

@@ -225,6 +225,21 @@ def test_what_the_matcher_says_is_what_computes():
     assert matcher.backend.name == ("native kernels" if native else "torch")
 
 
+def test_the_command_line_says_in_one_line_that_a_library_cannot_be_used(tmp_path):
+    (tmp_path / LIBRARY).touch()
+    code = (
+        "import sys; from pathlib import Path; from trackbench.plugins.fdnc import kernels;"
+        "kernels.HERE = Path(sys.argv.pop()); from trackbench.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "list", "--verbose", str(tmp_path)],
+        env={**os.environ, SWITCH: ""}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    problem = f"{tmp_path / LIBRARY} is damaged: install trackbench again"
+    assert done.stderr == f"trackbench: fdnc takes its slow path, {problem}\n"
+    assert f"computed by: torch ({problem})" in done.stdout
+
+
 @needs_compiler
 def test_kernels_can_be_switched_off(checkout, monkeypatch):
     folder = built(checkout)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import difflib
 import importlib
 import sys
+import warnings
 from typing import Final
 
 import click
 
 from trackbench import __version__
-from trackbench.errors import TrackbenchError
+from trackbench.errors import TrackbenchError, TrackbenchWarning
 
 __all__ = ["COMMANDS", "app", "main"]
 
@@ -83,8 +84,25 @@ def app() -> None:
     """
 
 
+_FORMATTED_BY_PYTHON: Final = warnings.formatwarning
+
+
+def _formatted(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """Write a warning of ours without the line of code that it comes from."""
+    if issubclass(category, TrackbenchWarning):
+        return f"trackbench: {message}\n"
+    return _FORMATTED_BY_PYTHON(message, category, filename, lineno, line)
+
+
 def main() -> None:
-    """Run the command line; an error of ours is one line and its exit code."""
+    """Run the command line; an error of ours is one line and its exit code, a warning one line."""
+    warnings.formatwarning = _formatted
     try:
         code = app.main(standalone_mode=False)
     except click.exceptions.Abort:
