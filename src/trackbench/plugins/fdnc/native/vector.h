@@ -16,22 +16,33 @@ inline __mmask16 lanes(long count) {
     return static_cast<__mmask16>(_bzhi_u32(0xffff, static_cast<unsigned>(count)));
 }
 
-// e^x to 2 units in the last place (Cody and Waite's reduction, minimax polynomial); x above 88
-// gives infinity, below -104 gives 0.
-inline __m512 exponential(__m512 x) {
-    const __m512 bounded = _mm512_max_ps(_mm512_min_ps(x, _mm512_set1_ps(89.0f)), _mm512_set1_ps(-105.0f));
-    const __m512 power = _mm512_roundscale_ps(
-        _mm512_mul_ps(bounded, _mm512_set1_ps(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    __m512 rest = _mm512_fnmadd_ps(power, _mm512_set1_ps(0.693359375f), bounded);
-    rest = _mm512_fnmadd_ps(power, _mm512_set1_ps(-2.12194440e-4f), rest);
-    __m512 sum = _mm512_set1_ps(1.9875691500e-4f);
-    sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(1.3981999507e-3f));
-    sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(8.3334519073e-3f));
-    sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(4.1665795894e-2f));
-    sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(1.6666665459e-1f));
-    sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(5.0000001201e-1f));
-    sum = _mm512_fmadd_ps(sum, _mm512_mul_ps(rest, rest), _mm512_add_ps(rest, _mm512_set1_ps(1.0f)));
-    return _mm512_scalef_ps(sum, power);
+// 2^x to 2 units in the last place (minimax polynomial of degree 5 for what is above the whole
+// number below); x below -150 gives 0.
+inline __m512 precise_power_of_two(__m512 x) {
+    const __m512 rest = _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    __m512 sum = _mm512_set1_ps(1.8776586768e-3f);
+    sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(8.9891375974e-3f));
+    sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(5.5826492608e-2f));
+    sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(2.4015355110e-1f));
+    sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(6.9315308332e-1f));
+    sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(1.0f));
+    return _mm512_scalef_ps(sum, x);
+}
+
+// The natural logarithm; that of 0 is minus infinity. With x = 2^k y, y from 0.75 to 1.5, and
+// s = (y - 1) / (y + 1): log y = 2 (s + s^3 / 3 + s^5 / 5 + ...).
+inline __m512 logarithm(__m512 x) {
+    const __m512 one = _mm512_set1_ps(1.0f);
+    const __m512 y = _mm512_getmant_ps(x, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_src);
+    const __m512 k = _mm512_sub_ps(_mm512_getexp_ps(x), _mm512_getexp_ps(y));
+    const __m512 s = _mm512_div_ps(_mm512_sub_ps(y, one), _mm512_add_ps(y, one));
+    const __m512 square = _mm512_mul_ps(s, s);
+    __m512 sum = _mm512_set1_ps(2.0f / 9);
+    sum = _mm512_fmadd_ps(sum, square, _mm512_set1_ps(2.0f / 7));
+    sum = _mm512_fmadd_ps(sum, square, _mm512_set1_ps(2.0f / 5));
+    sum = _mm512_fmadd_ps(sum, square, _mm512_set1_ps(2.0f / 3));
+    sum = _mm512_fmadd_ps(sum, square, _mm512_set1_ps(2.0f));
+    return _mm512_fmadd_ps(k, _mm512_set1_ps(0.693147181f), _mm512_mul_ps(sum, s));
 }
 
 }  // namespace trackbench
