@@ -81,6 +81,17 @@ def test_few_possible_pairs_are_assigned_as_a_whole_table_is(seed, m, k, doubt):
     assert (marginals[rows, column[rows]] > LEAST).all()
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(2, 20))
+def test_rows_that_are_alike_do_not_share_a_column(seed, m):
+    rng = np.random.default_rng(seed)
+    scores = np.full((m, m + 1), -40.0)
+    scores[np.arange(m), np.arange(m)] = rng.normal(0, 2, m)
+    scores[:, -1] = rng.normal(-2, 2, m)
+    scores[1] = scores[0]
+    taken = [column for column in assign(scores) if column >= 0]
+    assert len(taken) == len(set(taken))
+
+
 @given(TABLES, st.randoms(use_true_random=False))
 def test_marginals_follow_permutations(scores, random):
     log_p = normalised(scores)

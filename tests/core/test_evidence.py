@@ -81,6 +81,22 @@ def test_a_preference_acts_on_the_assignment_and_leaves_the_table():
     assert labels.probability[0] == pytest.approx(raised[0] / raised.sum(), rel=1e-4)
 
 
+@given(st.integers(0, 2**32 - 1), st.floats(-5000, 5000), st.integers(1, 9), st.integers(0, 9))
+def test_probabilities_are_those_of_the_preferred_names(seed, preference, n, k):
+    rng = np.random.default_rng(seed)
+    names = tuple(f"?{j}" if rng.random() < 0.4 else f"N{j}" for j in range(k))
+    evidence = Evidence(names, normalise_rows(rng.normal(0, 9, (n, k + 1))), preference)
+    labels = label(evidence)
+    assert len(labels.top_names) == n
+    assert len({*labels.names} - {""}) == sum(name != "" for name in labels.names)
+    raised = evidence.log_p.astype(np.float64)
+    raised[:, :-1] += preference * np.array([name[0] != "?" for name in names])
+    p = np.exp(normalise_rows(raised))
+    for i, name in enumerate(labels.names):
+        wanted = p[i, names.index(name)] if name else 0.0
+        assert labels.probability[i] == pytest.approx(wanted, rel=1e-4, abs=1e-12)
+
+
 def test_preferences_add_up_with_their_weights():
     one = Evidence(("a",), np.log([[0.5, 0.5]]), preference=2.0)
     assert add([one, table("a", [[0.5, 0.5]])], [0.5, 1.0]).preference == 1.0

@@ -95,6 +95,25 @@ def test_evidence_needs_one_column_more_than_names():
         Evidence(("a", "b"), np.log(np.full((2, 2), 0.5)))
 
 
+def test_evidence_of_a_match_shares_its_table():
+    match = Match.from_pairs([(0, 1)], 2, 2)
+    evidence = Evidence.of_match(["a", "?1"], match, 2.0)
+    assert (evidence.names, evidence.preference) == (("a", "?1"), 2.0)
+    assert evidence.log_p is match.log_p
+    with pytest.raises(InputError, match="3 names for 2"):
+        Evidence.of_match("abc", match)
+    with pytest.raises(InputError, match="a stands more than once"):
+        Evidence.of_match("aa", match)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 3e38])
+def test_one_bad_number_is_found(bad):
+    table = np.log(np.full((5, 4), 0.25))
+    table[3, 2] = bad
+    with pytest.raises(ContractError, match="row 3"):
+        Match(table)
+
+
 def test_labels_refuse_a_name_twice():
     with pytest.raises(InputError, match="a stands more than once"):
         Labels(("a", "a"), np.zeros(2))

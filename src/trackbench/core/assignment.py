@@ -10,14 +10,14 @@ logarithms), in which a row that fits nowhere costs as much as many that fit.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-__all__ = ["assign", "pair_marginals", "row_argmax"]
+__all__ = ["assign", "assign_odds", "pair_marginals", "row_argmax"]
 
 LARGEST_LOG_ODDS: Final = 25.0
 """Odds of a pair against 'none' are cut off here, far beyond any calibrated certainty."""
@@ -32,31 +32,36 @@ FEW: Final = 0.2
 """Share of pairs with odds above the inverse of the largest, up to which the others are left out:
 of a sure matcher it is a few in a hundred."""
 
+CLEARLY: Final = 1e-9
+"""By this much a pair must be worth more than others: what is equal differs by rounding."""
+
 Sums = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, eq=False)
 class _Pairs:
-    """Some pairs of a table of a shape: their rows, columns and values (p,)."""
+    """Some pairs of a table of a shape: rows, columns and places in the flattened table, (p,)."""
 
+    places: NDArray[np.intp]
     rows: NDArray[np.intp]
     columns: NDArray[np.intp]
-    values: NDArray[np.float64]
     shape: tuple[int, int]
 
+    @classmethod
+    def at(cls, places: NDArray[np.intp], shape: tuple[int, int]) -> _Pairs:
+        """Give the pairs at these places."""
+        rows = places // max(1, shape[1])
+        return cls(places, rows, places - rows * shape[1], shape)
+
     def row_sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sum over each pair's row, (p,)."""
-        sums = np.bincount(self.rows, weights=values, minlength=self.shape[0])
-        return np.asarray(sums, dtype=np.float64)[self.rows]
+        """Add up values (p,) over each pair's row, and 1 for 'none': (p,)."""
+        sums: NDArray[Any] = np.bincount(self.rows, values, self.shape[0])
+        return (sums + 1.0)[self.rows]
 
     def column_sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sum over each pair's column, (p,)."""
-        sums = np.bincount(self.columns, weights=values, minlength=self.shape[1])
-        return np.asarray(sums, dtype=np.float64)[self.columns]
-
-    def take(self, kept: NDArray[np.bool_]) -> _Pairs:
-        """Keep some pairs."""
-        return _Pairs(self.rows[kept], self.columns[kept], self.values[kept], self.shape)
+        """Add up values (p,) over each pair's column, and 1 for 'none': (p,)."""
+        sums: NDArray[Any] = np.bincount(self.columns, values, self.shape[1])
+        return (sums + 1.0)[self.columns]
 
 
 def assign(log_p: NDArray[Any]) -> NDArray[np.intp]:
@@ -76,13 +81,18 @@ def assign(log_p: NDArray[Any]) -> NDArray[np.intp]:
     (m,) array of int
         The column of each row, -1 for none.
     """
-    log_odds = _log_odds(log_p)
+    return assign_odds(_log_odds(log_p))
+
+
+def assign_odds(log_odds: NDArray[Any]) -> NDArray[np.intp]:
+    """Do as `assign`, from the log-odds (m, k) of each pair against 'none'."""
+    places = np.flatnonzero(log_odds > -LARGEST_LOG_ODDS)
+    if len(places) <= FEW * log_odds.size:
+        pairs = _Pairs.at(places, log_odds.shape)
+        odds = _odds(log_odds[pairs.rows, pairs.columns])
+        return _assign_few(pairs, _settled(odds, pairs.row_sums, pairs.column_sums))
     column = np.full(len(log_odds), -1, dtype=np.intp)
-    flat = np.flatnonzero(log_odds > -LARGEST_LOG_ODDS)
-    if len(flat) > FEW * log_odds.size:
-        rows, columns = _best(pair_marginals(log_p))
-    else:
-        rows, columns = _best_of_few(_marginals_of_few(log_odds, flat))
+    rows, columns = _best(_marginals(log_odds))
     column[rows] = columns
     return column
 
@@ -93,26 +103,24 @@ def _best(marginals: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.
     return rows[kept], columns[kept]
 
 
-def _best_of_few(pairs: _Pairs) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _assign_few(pairs: _Pairs, value: NDArray[np.float64]) -> NDArray[np.intp]:
     """Take the pairs that every best matching has, and solve what remains.
 
     To leave out a pair frees its row and its column for one other pair each. Where it is worth
     more than all others of both together, no matching without it can be the best.
     """
-    value = pairs.values
-    others = pairs.row_sums(value) + pairs.column_sums(value) - 2 * value
-    sure = pairs.take((value > others) & (value > LEAST))
-    free_row, free_column = np.ones(pairs.shape[0], np.bool_), np.ones(pairs.shape[1], np.bool_)
-    free_row[sure.rows] = free_column[sure.columns] = False
-    left = pairs.take(free_row[pairs.rows] & free_column[pairs.columns])
-    table = np.zeros((np.count_nonzero(free_row), np.count_nonzero(free_column)))
-    place = np.cumsum(free_row)[left.rows] - 1, np.cumsum(free_column)[left.columns] - 1
-    table[place] = left.values
-    rows, columns = _best(table)
-    return (
-        np.concatenate([sure.rows, np.flatnonzero(free_row)[rows]]),
-        np.concatenate([sure.columns, np.flatnonzero(free_column)[columns]]),
-    )
+    others = pairs.row_sums(value) + pairs.column_sums(value) - 2 * (1 + value)
+    sure = np.flatnonzero((value > others + CLEARLY) & (value > LEAST))
+    column = np.full(pairs.shape[0], -1, dtype=np.intp)
+    column[pairs.rows[sure]] = pairs.columns[sure]
+    free = np.ones(pairs.shape[1], dtype=np.bool_)
+    free[pairs.columns[sure]] = False
+    free_rows, free_columns = np.flatnonzero(column < 0), np.flatnonzero(free)
+    table = np.zeros(pairs.shape)
+    table.reshape(-1)[pairs.places] = value
+    rows, columns = _best(table[free_rows[:, None], free_columns])
+    column[free_rows[rows]] = free_columns[columns]
+    return column
 
 
 def pair_marginals(log_p: NDArray[Any]) -> NDArray[np.float64]:
@@ -132,29 +140,24 @@ def pair_marginals(log_p: NDArray[Any]) -> NDArray[np.float64]:
     (m, k) array of float64
         Rows sum to at most 1; so do columns where the messages have settled.
     """
+    return _marginals(_log_odds(log_p))
+
+
+def _marginals(log_odds: NDArray[Any]) -> NDArray[np.float64]:
     return _settled(
-        _odds(_log_odds(log_p)),
-        lambda values: values.sum(axis=1, keepdims=True),
-        lambda values: values.sum(axis=0, keepdims=True),
+        _odds(log_odds),
+        lambda values: 1.0 + values.sum(axis=1, keepdims=True),
+        lambda values: 1.0 + values.sum(axis=0, keepdims=True),
     )
-
-
-def _marginals_of_few(log_odds: NDArray[Any], flat: NDArray[np.intp]) -> _Pairs:
-    """Do as `pair_marginals`, for the pairs at these places of the flattened table alone."""
-    rows, columns = np.divmod(flat, max(1, log_odds.shape[1]))
-    pairs = _Pairs(rows, columns, _odds(log_odds.ravel()[flat]), log_odds.shape)
-    return replace(pairs, values=_settled(pairs.values, pairs.row_sums, pairs.column_sums))
 
 
 def _settled(odds: NDArray[np.float64], row_sums: Sums, column_sums: Sums) -> NDArray[np.float64]:
     """Pass messages between rows and columns; give the marginals of the pairs."""
-    heard = np.ones_like(odds)
+    weighed = odds
     for _ in range(ROUNDS):
-        weighed = odds * heard
-        told = odds / (1.0 + row_sums(weighed) - weighed)
-        heard = 1.0 / (1.0 + column_sums(told) - told)
-    weighed = odds * heard
-    return weighed / (1.0 + row_sums(weighed))
+        told = odds / (row_sums(weighed) - weighed)
+        weighed = odds / (column_sums(told) - told)
+    return weighed / row_sums(weighed)
 
 
 def _log_odds(log_p: NDArray[Any]) -> NDArray[Any]:
@@ -164,8 +167,8 @@ def _log_odds(log_p: NDArray[Any]) -> NDArray[Any]:
 
 
 def _odds(log_odds: NDArray[Any]) -> NDArray[np.float64]:
-    clipped = np.clip(log_odds, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS)
-    odds: NDArray[np.float64] = np.exp(clipped.astype(np.float64))
+    clipped = np.minimum(np.maximum(log_odds, -LARGEST_LOG_ODDS), LARGEST_LOG_ODDS)
+    odds: NDArray[np.float64] = np.exp(clipped, dtype=np.float64)
     return odds
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trackbench.core.assignment import assign
+from trackbench.core.assignment import assign_odds
 from trackbench.core.types import ANONYMOUS, Evidence, Labels
 
 if TYPE_CHECKING:
@@ -14,12 +17,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-FloatT = TypeVar("FloatT", np.float32, np.float64)
-
 __all__ = ["add", "label", "normalise_rows", "prefer_named", "widen"]
 
 FLOOR = -30.0
 TOP = 5
+LARGEST_LOG_ODDS = 80.0
+"""Its exponential and the inverse are numbers of single precision."""
 
 
 def normalise_rows(scores: NDArray[Any]) -> NDArray[np.float64]:
@@ -43,9 +46,9 @@ def add(tables: Sequence[Evidence], weights: Sequence[float]) -> Evidence:
     weights : sequence of float
         One a table.
     """
-    names = tuple(dict.fromkeys(name for table in tables for name in table.names))
     if len(tables) == 1 and weights[0] == 1.0:
         return tables[0]
+    names = tuple(dict.fromkeys(name for table in tables for name in table.names))
     total = np.zeros((len(tables[0].log_p), len(names) + 1))
     for table, weight in zip(tables, weights, strict=True):
         total += weight * widen(table, names)
@@ -89,20 +92,50 @@ def prefer_named(log_p: NDArray[Any], names: Sequence[str], log_odds: float) -> 
     log_odds : float
         0 changes nothing.
     """
-    raised = _raised(np.asarray(log_p, dtype=np.float64), _named(names), log_odds)
+    raised = np.maximum(np.asarray(log_p, dtype=np.float64), 2 * FLOOR)
+    raised += log_odds * _named(names)
     return normalise_rows(raised).astype(np.float32)
-
-
-def _raised(log_p: NDArray[FloatT], named: NDArray[np.bool_], log_odds: float) -> NDArray[FloatT]:
-    """Raise the columns of names; rows are not normalised."""
-    raised: NDArray[FloatT] = np.maximum(log_p, 2 * FLOOR)
-    raised += log_odds * named.astype(raised.dtype)
-    return raised
 
 
 def _named(names: Sequence[str]) -> NDArray[np.bool_]:
     """Tell which columns (k + 1,) carry a name; the last, 'none', does not."""
     return np.array([*(not name.startswith(ANONYMOUS) for name in names), False])
+
+
+@dataclass(frozen=True, eq=False)
+class _Columns:
+    """What the columns of a table stand for, the last for 'none', where names are preferred.
+
+    Parameters
+    ----------
+    names : (k,) array of str
+    given : (k + 1,) array of str
+        What a neuron that is assigned to a column is called: "" where it has no name.
+    named : (k + 1,) array of bool
+    raise_by : (k + 1,) array of float32
+        Log-odds by which a column is raised: the preference, of a name.
+    weight : (k + 1,) array of float32
+        The same as a factor: that of a name is 1.
+    """
+
+    names: NDArray[np.object_]
+    given: NDArray[np.object_]
+    named: NDArray[np.bool_]
+    raise_by: NDArray[np.float32]
+    weight: NDArray[np.float32]
+
+
+@lru_cache(maxsize=64)
+def _columns(names: tuple[str, ...], preference: float) -> _Columns:
+    named, every = _named(names), np.array([*names, ""], dtype=np.object_)
+    others = math.exp(-min(max(preference, -LARGEST_LOG_ODDS), LARGEST_LOG_ODDS))
+    return _Columns(
+        every[:-1],
+        np.where(named, every, ""),
+        named,
+        float(preference) * named.astype(np.float32),
+        np.where(named, 1.0, others).astype(np.float32),
+    )
 
 
 def label(evidence: Evidence) -> Labels:
@@ -111,29 +144,27 @@ def label(evidence: Evidence) -> Labels:
     Names are preferred by the table's `preference`, in the assignment and in the probability of
     a name that is given; the candidates keep the order of the table.
     """
-    named = _named(evidence.names)
-    raised = _raised(evidence.log_p, named, evidence.preference)
-    column = assign(raised)
-    taken = (column >= 0) & named[column]
-    names = tuple([evidence.names[j] if ok else "" for j, ok in zip(column, taken, strict=True)])
-    given = raised[np.arange(len(raised)), column] - _log_sums(raised)
-    return Labels(names, np.where(taken, np.exp(given), 0.0), _top_names(evidence))
+    columns = _columns(evidence.names, evidence.preference)
+    log_p = np.maximum(evidence.log_p, 2 * FLOOR)
+    log_odds = log_p + columns.raise_by
+    log_odds -= log_odds[:, -1:].copy()
+    column = assign_odds(log_odds[:, :-1])
+    own = np.exp(log_p[np.arange(len(column)), column])
+    every = np.einsum("ij,j->i", np.exp(log_p), columns.weight)
+    return Labels(
+        tuple(columns.given[column].tolist()),
+        np.where(columns.named[column], own / every, 0.0),
+        _top_names(evidence, columns.names),
+    )
 
 
-def _log_sums(log_p: NDArray[FloatT]) -> NDArray[FloatT]:
-    top = log_p.max(axis=1)
-    sums: NDArray[FloatT] = top + np.log(np.exp(log_p - top[:, None]).sum(axis=1))
-    return sums
-
-
-def _top_names(evidence: Evidence) -> tuple[tuple[str, ...], ...]:
+def _top_names(evidence: Evidence, names: NDArray[np.object_]) -> tuple[tuple[str, ...], ...]:
     """Give the best candidates of each row; of equals the first."""
     table = np.maximum(evidence.log_p[:, :-1], np.finfo(np.float32).min)
-    rows = np.arange(len(table))
-    best = np.empty((len(table), min(TOP, len(evidence.names))), dtype=np.intp)
+    starts = np.arange(0, table.size, max(1, len(names)))
+    best = np.empty((min(TOP, len(names)), len(table)), dtype=np.intp)
     # a pass for each is faster than a partial sort
-    for place in range(best.shape[1]):
-        best[:, place] = table.argmax(axis=1)
-        table[rows, best[:, place]] = -np.inf
-    names = np.array(evidence.names, dtype=np.object_)
-    return tuple(map(tuple, names[best].tolist()))
+    for place in best:
+        table.argmax(axis=1, out=place)
+        table.reshape(-1)[starts + place] = -np.inf
+    return tuple(map(tuple, names[best.T].tolist()))

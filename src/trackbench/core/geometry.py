@@ -182,8 +182,12 @@ def principal_axes(points: ArrayLike) -> FloatArray:
     The signs are arbitrary but for the determinant, which is +1.
     """
     x = np.asarray(points, dtype=np.float64)
-    centred = x - x.mean(axis=0)
-    axes: FloatArray = np.linalg.eigh(centred.T @ centred)[1].T
+    return centred_axes(x - x.mean(axis=0))
+
+
+def centred_axes(points: FloatArray) -> FloatArray:
+    """Give the `principal_axes` of points (n, 3) whose mean is 0."""
+    axes: FloatArray = np.linalg.eigh(points.T @ points)[1].T
     if np.linalg.det(axes) < 0:
         axes[0] = -axes[0]
     return axes

@@ -73,11 +73,11 @@ def _checked_points(zyx_um: ArrayLike, who: str) -> FloatArray:
 
 
 def _checked_names(names: Iterable[str], n: int, who: str) -> tuple[str, ...]:
-    checked = tuple(str(name) for name in names)
+    checked = tuple(map(str, names))
     if len(checked) != n:
         raise InputError(f"{who}: {len(checked)} names for {n} points", "give one name a point")
-    twice = [name for name, count in Counter(checked).items() if name and count > 1]
-    if twice:
+    if len(set(checked)) + max(0, checked.count("") - 1) < n:
+        twice = [name for name, count in Counter(checked).items() if name and count > 1]
         raise InputError(
             f"{who}: the name {', '.join(sorted(twice))} stands more than once",
             "a name belongs to one neuron: leave the others blank",
@@ -90,20 +90,21 @@ def _checked_log_p(log_p: ArrayLike, columns: int | None, who: str) -> FloatArra
     if table.ndim != 2 or table.shape[1] < 1 or (columns is not None and table.shape[1] != columns):
         wanted = f"(n_test, {columns})" if columns is not None else "(n_test, candidates + 1)"
         raise ContractError(f"{who}: log_p has shape {table.shape}", f"it must be {wanted}")
-    if not (table < np.inf).all():
+    with np.errstate(over="ignore"):
+        sums = np.einsum("ij->i", np.exp(table))
+    if (np.abs(sums - 1) <= ROW_SUM_TOLERANCE).all():  # of a row with NaN or +inf it is not true
+        return table
+    bad = np.flatnonzero(~(table < np.inf).all(axis=1))
+    if len(bad):
         raise ContractError(
-            f"{who}: log_p holds NaN or +inf in row {int(np.argwhere(~(table < np.inf))[0, 0])}",
+            f"{who}: log_p holds NaN or +inf in row {bad[0]}",
             "return finite log-probabilities (or -inf)",
         )
-    with np.errstate(over="ignore"):
-        sums = np.exp(table).sum(axis=1)
-    if len(sums) and np.abs(sums - 1).max() > ROW_SUM_TOLERANCE:
-        worst = int(np.abs(sums - 1).argmax())
-        raise ContractError(
-            f"{who}: the probabilities of row {worst} sum to {sums[worst]:.4g}",
-            "normalise each row, the last column ('none') included",
-        )
-    return table
+    worst = int(np.abs(sums - 1).argmax())
+    raise ContractError(
+        f"{who}: the probabilities of row {worst} sum to {sums[worst]:.4g}",
+        "normalise each row, the last column ('none') included",
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,10 +169,22 @@ class Evidence(_ReadOnly):
     preference: float = 0.0
 
     def __post_init__(self) -> None:
-        names = _checked_names(self.names, len(tuple(self.names)), "evidence")
+        names = tuple(self.names)
+        names = _checked_names(names, len(names), "evidence")
         object.__setattr__(self, "names", names)
         log_p = _checked_log_p(self.log_p, len(names) + 1, "evidence")
         object.__setattr__(self, "log_p", log_p)
+
+    @classmethod
+    def of_match(cls, names: Iterable[str], match: Match, preference: float = 0.0) -> Evidence:
+        """Read a match as a table over the names of its template's neurons.
+
+        Its table is shared: it was checked when the match was made.
+        """
+        checked = _checked_names(names, match.n_template, "evidence")
+        evidence = object.__new__(cls)
+        evidence.__dict__.update(names=checked, log_p=match.log_p, preference=preference)
+        return evidence
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,4 +46,4 @@ class TransferLabeler(Labeler[TransferConfig]):
 
     def evidence(self, fitted: Any, test: PointCloud, matches: Sequence[Match]) -> Evidence:
         """Give the first match its template's names."""
-        return Evidence(fitted, matches[0].log_p, self.config.prefer_named)
+        return Evidence.of_match(fitted, matches[0], self.config.prefer_named)

@@ -37,14 +37,14 @@ class Prepared:
     Parameters
     ----------
     id : str
-    order : (n,) array
-        Rows of the template in canonical order.
+    columns : (n + 1,) array
+        Where the rows of the template stand in canonical order, and the place of "no partner".
     template : Template, optional
         None where there are too few points for a pose.
     """
 
     id: str
-    order: NDArray[np.intp]
+    columns: NDArray[np.intp]
     template: Template | None
 
 
@@ -85,22 +85,19 @@ class FdncMatcher(Matcher[FdncConfig]):
         """Encode the template once."""
         points, order = canonical_points(template)
         known = self.engine.encode(points) if self._has_pose(points) else None
-        return Prepared(template.id, order, known)
+        return Prepared(template.id, np.append(np.argsort(order), len(order)), known)
 
     def match(self, prepared: Prepared, tests: Sequence[PointCloud]) -> list[Match]:
         """Match tests of similar size together."""
-        n = len(prepared.order)
-        columns = np.append(np.argsort(prepared.order), n)
         canonical = [canonical_points(test) for test in tests]
-        tables = [np.full((len(points), n + 1), -np.log(n + 1.0)) for points, _ in canonical]
         posed = [i for i, (points, _) in enumerate(canonical) if self._has_pose(points)]
+        tables: dict[int, NDArray[np.float32]] = {}
         if prepared.template is not None and posed:
             found = self.engine.log_p(prepared.template, [canonical[i][0] for i in posed])
-            for i, table in zip(posed, found, strict=True):
-                tables[i] = table
+            tables.update(zip(posed, found, strict=True))
         return [
-            Match(table[np.argsort(order)][:, columns], prepared.id, test.id)
-            for table, (_, order), test in zip(tables, canonical, tests, strict=True)
+            Match(_as_given(tables.get(i), order, prepared.columns), prepared.id, test.id)
+            for i, ((_, order), test) in enumerate(zip(canonical, tests, strict=True))
         ]
 
     @staticmethod
@@ -108,3 +105,12 @@ class FdncMatcher(Matcher[FdncConfig]):
         from trackbench.plugins.fdnc.engine import FEWEST_POINTS
 
         return len(points) >= FEWEST_POINTS
+
+
+def _as_given(
+    table: NDArray[np.float32] | None, order: NDArray[np.intp], columns: NDArray[np.intp]
+) -> NDArray[np.float32]:
+    """Bring a table to the order in which the points were given; all are alike where it's None."""
+    given = np.empty((len(order), len(columns)), dtype=np.float32)
+    given[order] = -np.log(len(columns)) if table is None else table[:, columns]
+    return given
