@@ -34,7 +34,7 @@ FLAGS = shlex.split("-O3 -std=c++17 -fno-exceptions -fno-rtti -fPIC -fno-math-er
 INSTRUCTIONS = shlex.split(
     "-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mfma -mbmi2"
     " -mprefer-vector-width=512"
-    " -Wno-uninitialized -Wno-maybe-uninitialized"  # g++ 12 says both of its own immintrin.h
+    " -Wno-uninitialized"  # g++ 12 warns of its own immintrin.h
 )
 
 
@@ -63,7 +63,7 @@ class KernelsHook(BuildHookInterface[BuilderConfig]):
         except CantBuildError as problem:
             if os.environ.get(REQUIRE, "0") not in {"", "0"}:
                 raise
-            self.app.display_warning(f"without kernels fdnc takes several times longer: {problem}")
+            self.app.display_warning(f"without kernels fdnc takes longer: {problem}")
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Remove what was built for the wheel."""

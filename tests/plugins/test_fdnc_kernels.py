@@ -92,7 +92,7 @@ def test_without_a_compiler_the_wheel_is_pure_and_says_what_is_lost(checkout, va
     wheel, said = packed(checkout, "wheel", TRACKBENCH_REQUIRE_KERNELS="", **variables)
     assert wheel.name.endswith("-py3-none-any.whl")
     assert not [name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".so")]
-    assert "fdnc takes several times longer" in said
+    assert "without kernels fdnc takes longer" in said
     assert load(checkout / PLUGIN).startswith("no kernels were built: install a C++ compiler")
 
 
