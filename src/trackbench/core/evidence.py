@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trackbench.core.assignment import assign_odds
+from trackbench.core.assignment import assign_finite
 from trackbench.core.types import ANONYMOUS, Evidence, Labels
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ __all__ = ["add", "label", "normalise_rows", "prefer_named", "widen"]
 
 FLOOR = -30.0
 TOP = 5
+TAKEN = np.uint32(2**32 - 1)
 LARGEST_LOG_ODDS = 80.0
 """Its exponential and the inverse are numbers of single precision."""
 
@@ -146,9 +147,7 @@ def label(evidence: Evidence) -> Labels:
     """
     columns = _columns(evidence.names, evidence.preference)
     log_p = np.maximum(evidence.log_p, 2 * FLOOR)
-    log_odds = log_p + columns.raise_by
-    log_odds -= log_odds[:, -1:].copy()
-    column = assign_odds(log_odds[:, :-1])
+    column = assign_finite(log_p + columns.raise_by)
     own = np.exp(log_p[np.arange(len(column)), column])
     every = np.einsum("ij,j->i", np.exp(log_p), columns.weight)
     return Labels(
@@ -160,11 +159,15 @@ def label(evidence: Evidence) -> Labels:
 
 def _top_names(evidence: Evidence, names: NDArray[np.object_]) -> tuple[tuple[str, ...], ...]:
     """Give the best candidates of each row; of equals the first."""
-    table = np.maximum(evidence.log_p[:, :-1], np.finfo(np.float32).min)
-    starts = np.arange(0, table.size, max(1, len(names)))
-    best = np.empty((min(TOP, len(names)), len(table)), dtype=np.intp)
+    if not len(names):
+        return ((),) * len(evidence.log_p)
+    # the bits of a negative number, read as an integer, are the smaller the larger it is; no row
+    # has two that are not negative, and what was taken is larger than minus infinity's bits
+    bits = evidence.log_p[:, :-1].copy().view(np.uint32)
+    starts = np.arange(0, bits.size, len(names))
+    best = np.empty((min(TOP, len(names)), len(bits)), dtype=np.intp)
     # a pass for each is faster than a partial sort
     for place in best:
-        table.argmax(axis=1, out=place)
-        table.reshape(-1)[starts + place] = -np.inf
-    return tuple(map(tuple, names[best.T].tolist()))
+        bits.argmin(axis=1, out=place)
+        bits.reshape(-1)[starts + place] = TAKEN
+    return tuple(zip(*names[best].tolist(), strict=True))
