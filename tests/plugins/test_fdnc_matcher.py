@@ -196,3 +196,26 @@ def test_canonical_points_are_those_of_the_worm(pairs):
     assert points.std(axis=0).argmax() == 2
     moved = PointCloud(cloud.zyx_um[::-1] + 5.0)
     np.testing.assert_allclose(canonical_points(moved)[0], points, atol=1e-3)
+
+
+def test_points_at_one_place_along_the_axis_are_sorted_by_the_others():
+    z, y, x = [1.0, -1.0] * 4, [1, 1, -2, -2, 1, 1, 0, 0], [0, 0, 1, 1, 2, 2, 10, 10]
+    cloud = PointCloud(np.column_stack([z, y, x]))
+    points, _ = canonical_points(cloud)
+    assert (np.diff(points[:, 2]) == 0).sum() == 4
+    for seed in range(20):
+        rows = np.random.default_rng(seed).permutation(8)
+        again, order = canonical_points(cloud.take(rows))
+        np.testing.assert_array_equal(again, points)
+        np.testing.assert_array_equal(np.sort(order), np.arange(8))
+
+
+@pytest.mark.parametrize("n", range(6))
+def test_few_points_are_matched_too(matcher, n):
+    cloud = PointCloud(generator("few points").normal(size=(n, 3)) * 20.0)
+    large = PointCloud(generator("more points").normal(size=(30, 3)) * 20.0)
+    assert probabilities(matcher, large, cloud)[0].shape == (n, 31)
+    (of_few,) = probabilities(matcher, cloud, large)
+    np.testing.assert_allclose(of_few.sum(axis=1), 1, atol=1e-3)
+    if n < 4:
+        np.testing.assert_allclose(of_few, 1 / (n + 1), rtol=1e-5)
