@@ -9,7 +9,6 @@ source, ``python hatch_build.py`` builds them in place.
 from __future__ import annotations
 
 import os
-import platform
 import runpy
 import shlex
 import shutil
@@ -119,10 +118,11 @@ def build(native: Path, target: Path) -> None:
     CantBuildError
         Another system or processor, no compiler, or one that refuses flags or sources.
     """
-    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        raise CantBuildError("there are kernels for Linux on x86-64 only")
+    loader = runpy.run_path(str(native.parent / "kernels.py"))
+    if not loader["exist_for_this_system"]():
+        raise CantBuildError(loader["ELSEWHERE"])
     compiler = _compiler()
-    key = runpy.run_path(str(native.parent / "kernels.py"))["sources_key"](native)
+    key = loader["sources_key"](native)
     with tempfile.TemporaryDirectory() as scratch:
         objects = {source: Path(scratch, f"{source.stem}.o") for source in native.glob("*.cpp")}
         _run(

@@ -104,6 +104,14 @@ def test_where_kernels_are_required_nothing_is_built_without(checkout, variables
     assert not list(checkout.glob("made/*.whl"))
 
 
+def test_elsewhere_there_are_none(checkout, monkeypatch):
+    other = "import platform, runpy; platform.machine = lambda: 'aarch64';"
+    code = f"{other} runpy.run_path('hatch_build.py', run_name='__main__')"
+    assert "for Linux on x86-64 only" in python(checkout, "-c", code, fails=True)
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    assert load(checkout / PLUGIN) == "there are kernels for Linux on x86-64 only"
+
+
 @needs_compiler
 def test_an_error_in_a_source_is_shown(checkout):
     (checkout / PLUGIN / "native/wide.cpp").write_text("int broken(")

@@ -1,8 +1,8 @@
 """The native kernels: compiled at installation, loaded where this processor can run them.
 
 They are a faster way to the same answers; where there are none, the portable path in torch and
-numpy is taken. ``TRACKBENCH_NO_KERNELS=1`` takes it everywhere. The build takes `sources_key` from
-this module, before anything of ours is installed: what it imports at its top is Python's own.
+numpy is taken. ``TRACKBENCH_NO_KERNELS=1`` takes it everywhere. The build uses functions of this
+module, before anything of ours is installed: what it imports at its top is Python's own.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import ctypes
 import hashlib
 import multiprocessing
 import os
+import platform
 import struct
 import warnings
 from functools import cache
@@ -20,11 +21,23 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from trackbench.plugins.fdnc.config import FdncConfig
 
-__all__ = ["LIBRARY", "SOURCES", "SWITCH", "library", "load", "sources_key", "suit", "why_absent"]
+__all__ = [
+    "ELSEWHERE",
+    "LIBRARY",
+    "SOURCES",
+    "SWITCH",
+    "exist_for_this_system",
+    "library",
+    "load",
+    "sources_key",
+    "suit",
+    "why_absent",
+]
 
 LIBRARY: Final = "_kernels.so"
 SOURCES: Final = "native"
 SWITCH: Final = "TRACKBENCH_NO_KERNELS"
+ELSEWHERE: Final = "there are kernels for Linux on x86-64 only"
 HERE: Final = Path(__file__).parent
 
 
@@ -65,11 +78,16 @@ def load(folder: Path) -> ctypes.CDLL | str:
     ctypes.CDLL or str
         The library, or why it isn't used.
     """
-    path, sources = folder / LIBRARY, folder / SOURCES
     if os.environ.get(SWITCH, "0") not in {"", "0"}:
         return f"switched off by {SWITCH}"
-    if not path.is_file():
+    if not exist_for_this_system():
+        return ELSEWHERE
+    if not (folder / LIBRARY).is_file():
         return "no kernels were built: install a C++ compiler, then trackbench again"
+    return _opened(folder / LIBRARY, folder / SOURCES)
+
+
+def _opened(path: Path, sources: Path) -> ctypes.CDLL | str:
     if not _is_whole(path):
         return _broken(f"{path} is damaged", "install trackbench again")
     try:
@@ -92,6 +110,11 @@ def _broken(problem: str, mend: str) -> str:
         message = f"fdnc takes its slow path, {problem}: {mend}"
         warnings.warn(message, TrackbenchWarning, stacklevel=2)
     return f"{problem}: {mend}"
+
+
+def exist_for_this_system() -> bool:
+    """Say whether kernels can be built here, given a compiler."""
+    return (platform.system(), platform.machine()) == ("Linux", "x86_64")
 
 
 def sources_key(folder: Path) -> str:
