@@ -46,13 +46,6 @@ class FdncConfig(Config):
         description="residual, plus 1 µm times the share of the network's matches that the bend "
         "disagrees with, above which the worms count as two animals and keep their scores",
     )
-    enough_um: float = Field(
-        default=1.0,
-        ge=0,
-        le=50,
-        description="residual of the bent template below which half of the network's blocks are "
-        "enough",
-    )
     refine_prior: float = Field(
         default=0.1, ge=0, le=1, description="factor of the scores where the bent template fits"
     )

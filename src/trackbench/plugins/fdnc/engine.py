@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from trackbench.core.geometry import fit_rigid
 from trackbench.errors import UsageError
 from trackbench.plugins.fdnc.networks import load_networks
-from trackbench.plugins.fdnc.normalise import certainty, log_posterior, shifted
+from trackbench.plugins.fdnc.normalise import normalised
 from trackbench.plugins.fdnc.pose import agreed_poses, sure_poses
-from trackbench.plugins.fdnc.refine import Refined, Refinement, bendable, refined
+from trackbench.plugins.fdnc.refine import Refinement, bendable
+from trackbench.plugins.fdnc.tables import certainty, log_posteriors, refined_all, shifted_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
     from trackbench.plugins.fdnc.config import FdncConfig
-    from trackbench.plugins.fdnc.networks import Encoded, Look
+    from trackbench.plugins.fdnc.networks import Encoded
     from trackbench.plugins.fdnc.pose import Looks, Poses
     from trackbench.plugins.fdnc.refine import Bendable
 
@@ -37,12 +41,23 @@ what a test gives doesn't depend on its batch."""
 TESTS_AT_ONCE = 32
 """More would leave the processor's cache."""
 
+LAY_CERTAINTY = 0.5
+"""Mean of the best probabilities below which a test is laid onto the template and seen again:
+the network knows two animals better the nearer they lie."""
+
+LEAST_PAIRED = 0.3
+"""Probability of having a partner from which a neuron has a say in how a test is laid."""
+
 ROLLS = 6
 """Rolls that are tried, head first and tail first, where no pose is believed."""
 
 LEAST_CERTAINTY = 0.33
 """Mean of the best probabilities below which a pose is not believed: first that of the test,
 then that of the template."""
+
+SURER = 1.35
+"""Factor by which another pose must be surer to be believed. Of several wrong poses the best
+comes near to the right one where worms differ; a wrong pose falls far behind."""
 
 POSE_GRID = 1024
 """Entries of rotations are multiples of its inverse."""
@@ -95,14 +110,27 @@ class Template:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """One test in a pose: its points (m, 3) and its scores at a level, see `normalise`."""
+    """One test in a pose: its points (m, 3) and its scores, see `normalise`."""
 
     points: Floats
     scores: Floats
 
+    @cached_property
     def certainty(self) -> float:
         """Mean of the largest pair probability of every neuron."""
         return certainty(self.scores)
+
+    def laid_onto(self, template_um: Floats) -> Floats:
+        """Turn and shift the points onto the mean places of their partners."""
+        found = normalised(self.scores)
+        pairs = (found.rows[:, None] * found.exponential * found.columns)[:-1, :-1]
+        paired = pairs.sum(axis=1)
+        rows = paired > LEAST_PAIRED
+        if rows.sum() < FEWEST_POINTS:
+            return self.points
+        places = (pairs[rows] @ template_um) / paired[rows, None]
+        moved: Floats = fit_rigid(self.points[rows], places, paired[rows])(self.points)
+        return moved.astype(np.float32)
 
 
 class Engine:
@@ -175,68 +203,64 @@ class Engine:
 
     @torch.inference_mode()
     def _compare(self, template: Template, clouds: Clouds) -> list[Floats]:
-        """Match by as few blocks as are enough: where the bent template fits, half of them."""
         tests, turns = self._anatomical(clouds, sure_poses)
-        look = self._begin(template, tests)
-        tables: dict[int, Floats] = {}
-        for i, seen in enumerate(self._seen(template, tests, look)):
-            found = self._refined(template, seen)
-            if found.residual_um < self.config.enough_um:
-                tables[i] = log_posterior(found.scores)
-        rest = [i for i in range(len(tests)) if i not in tables]
-        if rest:
-            some = look if len(rest) == len(tests) else look.take(np.array(rest))
-            last = self._seen(template, tests.take(rest), self._to_end(template, some))
-            for i, seen in zip(rest, last, strict=True):
-                tables[i] = self._at_last(template, seen, turns[i])
-        return [tables[i] for i in range(len(tests))]
+        looks = zip(self._looked(template, tests), turns, strict=True)
+        return self._matched([self._placed(template, seen, others) for seen, others in looks])
 
-    def _at_last(self, template: Template, seen: Seen, turns: Floats) -> Floats:
-        """Give the log-probabilities of one test; try other poses where there is doubt.
+    def _matched(self, placed: Sequence[tuple[Template, Seen]]) -> list[Floats]:
+        """Refine tests, all that meet the same template together; give their log-probabilities."""
+        found: dict[int, Floats] = {}
+        for template in {id(own): own for own, _ in placed}.values():
+            rows = [i for i, (own, _) in enumerate(placed) if own is template]
+            pairs = [(placed[i][1].scores, placed[i][1].points) for i in rows]
+            refined = refined_all(pairs, template.bendable, self.refinement)
+            found.update(zip(rows, log_posteriors([one.scores for one in refined]), strict=True))
+        return [found[i] for i in range(len(placed))]
+
+    def _placed(self, template: Template, seen: Seen, turns: Floats) -> tuple[Template, Seen]:
+        """Try other poses of a test where there is doubt.
 
         First those that the pose network thought of, then all, then all of the template.
         """
         for others in (turns, TURNS):
-            if len(others) and (others is turns or seen.certainty() < LEAST_CERTAINTY):
-                seen = max(seen, self._turned(template, seen.points, others), key=Seen.certainty)
-        value = seen.certainty()
-        if value < LEAST_CERTAINTY:
+            if len(others) and (others is turns or seen.certainty < LEAST_CERTAINTY):
+                seen = _surer(seen, self._turned(template, seen.points, others))
+        if seen.certainty < LEAST_CERTAINTY:
             for turned in self._in_other_poses(template):
                 other = self._turned(turned, seen.points, TURNS)
-                if other.certainty() > value:
-                    template, seen, value = turned, other, other.certainty()
-        return log_posterior(self._refined(template, seen).scores)
+                if _surer(seen, other) is other:
+                    template, seen = turned, other
+        return template, seen
 
     def _turned(self, template: Template, points: Floats, turns: Floats) -> Seen:
-        """Turn a test and keep what matches most surely.
-
-        All turns are looked at by the first level of the network, the best by all of it.
-        """
+        """Turn a test and keep what matches most surely by the first level of the network."""
         every = Clouds(points @ turns, np.ones((len(turns), len(points)), dtype=np.bool_))
-        first = self._begin(template, every)
-        values = [seen.certainty() for seen in self._seen(template, every, first)]
-        best = [int(np.argmax(values))]
-        last = self._to_end(template, first.take(np.array(best)))
-        return next(self._seen(template, every.take(best), last))
+        values = [seen.certainty for seen in self._seen(template, every, 0)]
+        return self._looked(template, every.take([int(np.argmax(values))]))[0]
 
-    def _begin(self, template: Template, tests: Clouds) -> Look:
-        look = self.networks.begin(tests.zyx_um, tests.mask)
-        return self.networks.further(template.encoded, look)
+    def _looked(self, template: Template, tests: Clouds) -> list[Seen]:
+        """Look at tests; once more, laid onto the template, at those that are in doubt."""
+        seen = self._seen(template, tests, -1)
+        doubtful = [i for i, one in enumerate(seen) if one.certainty < LAY_CERTAINTY]
+        if doubtful:
+            laid = [seen[i].laid_onto(template.bendable.zyx_um) for i in doubtful]
+            moved = Clouds.padded(laid, tests.zyx_um.shape[1])
+            for i, again in zip(doubtful, self._seen(template, moved, -1), strict=True):
+                seen[i] = Seen(seen[i].points, again.scores)
+        return seen
 
-    def _to_end(self, template: Template, look: Look) -> Look:
-        while look.depth < self.networks.levels[-1]:
-            look = self.networks.further(template.encoded, look)
-        return look
+    def _seen(self, template: Template, tests: Clouds, level: int) -> list[Seen]:
+        """Score tests by the blocks up to a level."""
+        raw = self.networks.scores(template.encoded, tests.zyx_um, tests.mask, level)
+        points = [tests.points(i) for i in range(len(tests))]
+        tables = [table[: len(own)] for table, own in zip(raw, points, strict=True)]
+        shifted = shifted_all(tables, template.encoded.alone[level])
+        return [Seen(own, table) for own, table in zip(points, shifted, strict=True)]
 
-    def _seen(self, template: Template, tests: Clouds, look: Look) -> Iterator[Seen]:
-        """Score each test at the level that its look has come to."""
-        alone = template.encoded.alone[self.networks.levels.index(look.depth)]
-        for i, table in enumerate(self.networks.tables(template.encoded, look)):
-            points = tests.points(i)
-            yield Seen(points, shifted(table[: len(points)], alone))
 
-    def _refined(self, template: Template, seen: Seen) -> Refined:
-        return refined(seen.scores, seen.points, template.bendable, self.refinement)
+def _surer(seen: Seen, other: Seen) -> Seen:
+    """Give the other pose where it is clearly surer."""
+    return other if other.certainty > SURER * seen.certainty else seen
 
 
 def _batches(sizes: Sequence[int]) -> Iterator[list[int]]:

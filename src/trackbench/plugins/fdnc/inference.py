@@ -34,7 +34,6 @@ __all__ = [
     "FastBlock",
     "FastMatching",
     "FastPose",
-    "Look",
     "Place",
     "Scorer",
     "TorchEncoded",
@@ -74,10 +73,6 @@ class Place:
         values = torch.empty(shape, dtype=dtype, device=mask.device)
         values[..., -1] = mask
         return cls(cosine, sine, values)
-
-    def take(self, rows: Tensor) -> Place:
-        """Keep some clouds."""
-        return Place(self.cosine[rows], self.sine[rows], self.values[:, rows])
 
 
 def _angles(zyx_um: Floats, frequencies: Tensor) -> Floats:
@@ -191,28 +186,6 @@ class FastPose:
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
-    """Tests on their way through the blocks, so that some can go further than others.
-
-    Parameters
-    ----------
-    tokens : Tensor, (b, m, width)
-    place : Place
-    depth : int
-        Blocks behind them.
-    """
-
-    tokens: Tensor
-    place: Place
-    depth: int
-
-    def take(self, rows: NDArray[np.intp]) -> Look:
-        """Keep some tests."""
-        chosen = torch.as_tensor(rows, device=self.tokens.device)
-        return Look(self.tokens[chosen], self.place.take(chosen), self.depth)
-
-
-@dataclass(frozen=True, eq=False)
 class Scorer:
     """Scores of a level against one template, as one layer.
 
@@ -260,11 +233,11 @@ class FastMatching:
         """Make what tests see of a template (n, 3): a memory a block, a scorer a level."""
         device = self.trained.role.device
         everywhere = torch.ones(1, len(zyx_um), dtype=torch.bool, device=device)
-        look = self._start(zyx_um[None], everywhere, 0)
-        tokens, memories, scorers = look.tokens, [], []
+        tokens, place = self._start(zyx_um[None], everywhere, 0)
+        memories, scorers = [], []
         for depth, block in enumerate(self.blocks, start=1):
-            memories.append(block.memory(tokens, look.place))
-            tokens = block(tokens, look.place)
+            memories.append(block.memory(tokens, place))
+            tokens = block(tokens, place)
             if depth in self.levels:
                 head = self.trained.head_of(depth)
                 scorers.append(
@@ -272,22 +245,19 @@ class FastMatching:
                 )
         return tuple(memories), tuple(scorers)
 
-    def begin(self, zyx_um: Floats, mask: Tensor) -> Look:
-        """Start tests (b, m, 3) with mask (b, m) of bool; see `further`."""
-        return self._start(zyx_um, mask, 1)
+    def compare(
+        self, memories: Sequence[Memory], zyx_um: Floats, mask: Tensor, depth: int
+    ) -> Tensor:
+        """Tokens of tests (b, m, 3) with mask (b, m) of bool after so many blocks."""
+        tokens, place = self._start(zyx_um, mask, 1)
+        for block, memory in zip(self.blocks[:depth], memories, strict=False):
+            tokens = block(tokens, place, memory)
+        return tokens
 
-    def further(self, memories: Sequence[Memory], look: Look) -> Look:
-        """Bring tests to the next level that is scored."""
-        tokens, depth = look.tokens, look.depth
-        while depth == look.depth or depth not in self.levels:
-            tokens = self.blocks[depth](tokens, look.place, memories[depth])
-            depth += 1
-        return Look(tokens, look.place, depth)
-
-    def _start(self, zyx_um: Floats, mask: Tensor, role: int) -> Look:
+    def _start(self, zyx_um: Floats, mask: Tensor, role: int) -> tuple[Tensor, Place]:
         network = self.trained
         tokens = _embedded(network.embed, zyx_um, network.role[role])
-        return Look(tokens, Place.of(network.rotary, zyx_um, mask, tokens.dtype), 0)
+        return tokens, Place.of(network.rotary, zyx_um, mask, tokens.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -328,15 +298,11 @@ class TorchNetworks:
             *self.matching.encode(zyx_um, temperature=temperature, none_bias=none_bias)
         )
 
-    def begin(self, zyx_um: Floats, mask: NDArray[np.bool_]) -> Look:
-        """Start tests."""
-        return self.matching.begin(zyx_um, torch.as_tensor(mask, device=self.device))
-
-    def further(self, template: TorchEncoded, look: Look) -> Look:
-        """Bring tests to the next level that is scored."""
-        return self.matching.further(template.memories, look)
-
-    def tables(self, template: TorchEncoded, look: Look) -> Floats:
-        """Score tests at the level that they have come to."""
-        scores: Floats = template.scorers[self.levels.index(look.depth)](look.tokens).cpu().numpy()
+    def scores(
+        self, template: TorchEncoded, zyx_um: Floats, mask: NDArray[np.bool_], level: int
+    ) -> Floats:
+        """Score tests at a level."""
+        there = torch.as_tensor(mask, device=self.device)
+        tokens = self.matching.compare(template.memories, zyx_um, there, self.levels[level])
+        scores: Floats = template.scorers[level](tokens).cpu().numpy()
         return scores

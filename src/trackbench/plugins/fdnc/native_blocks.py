@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import math
 import threading
-from ctypes import POINTER, Structure, byref, c_char_p, c_int64, c_void_p, pointer
+from ctypes import POINTER, Structure, byref, c_int64, c_void_p
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Halves = NDArray[np.uint16]
     Masks = NDArray[np.bool_]
 
-__all__ = ["NativeEncoded", "NativeLook", "NativeNetworks", "packed"]
+__all__ = ["NativeClouds", "NativeEncoded", "NativeNetworks", "packed"]
 
 LANES: Final = 16
 PANEL: Final = 64
@@ -180,41 +180,39 @@ class _Kernel:
             made.values_for_others = self.arrays.matrix(values)
         return made
 
-    def begin(self, zyx_um: Floats, mask: Masks, bias: Floats) -> NativeLook:
+    def begin(self, zyx_um: Floats, mask: Masks, bias: Floats) -> NativeClouds:
         """Embed clouds (b, n, 3); mask (b, n), points before padding."""
         points = np.ascontiguousarray(zyx_um, dtype=np.float32)
-        look = NativeLook.empty(mask.sum(axis=1), self.width, self.library)
+        clouds = NativeClouds.empty(mask.sum(axis=1), self.width, self.library)
         self.library.trackbench_embed(
             byref(self.network),
-            byref(look.clouds()),
+            byref(clouds.structure()),
             points.ctypes.data,
             points.shape[1],
             bias.ctypes.data,
         )
-        return look
+        return clouds
 
     def further(
-        self, look: NativeLook, last: int, template: NativeEncoded | None = None
-    ) -> NativeLook:
-        """Bring clouds through the blocks up to `last`."""
-        after = NativeLook(look.counts, look.tokens.copy(), look.turns, last)
+        self, clouds: NativeClouds, last: int, template: NativeEncoded | None = None, first: int = 0
+    ) -> None:
+        """Bring clouds through the blocks from `first` to before `last`: changes their tokens."""
         others = 0 if template is None else template.count
         memories = None if template is None else template.addresses
         self.library.trackbench_further(
             byref(self.network),
-            byref(after.clouds()),
-            look.depth,
+            byref(clouds.structure()),
+            first,
             last,
             memories,
             others,
-            byref(self.workspace(after, others)),
+            byref(self.workspace(clouds, others)),
         )
-        return after
 
-    def workspace(self, look: NativeLook, others: int = 0) -> _Workspace:
+    def workspace(self, clouds: NativeClouds, others: int = 0) -> _Workspace:
         """Give each thread a place to compute in, which a Python thread keeps for later."""
-        threads = min(torch.get_num_threads(), len(look.counts))
-        most = int(look.counts.max())
+        threads = min(torch.get_num_threads(), len(clouds.counts))
+        most = int(clouds.counts.max())
         size = self.library.trackbench_workspace(byref(self.network), most, others)
         place = getattr(self._own, "place", None)
         if place is None or len(place) < size * threads + ALIGNMENT:
@@ -233,7 +231,7 @@ def _waves(frequencies: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class NativeLook:
+class NativeClouds:
     """Clouds on their way through the blocks.
 
     Parameters
@@ -242,30 +240,23 @@ class NativeLook:
         Points of each.
     tokens : (b, rows, width) array of float32
     turns : (b, rows, 32) array of float32
-    depth : int
-        Blocks behind them.
     """
 
     counts: NDArray[np.int64]
     tokens: Floats
     turns: Floats
-    depth: int
 
     @classmethod
-    def empty(cls, counts: NDArray[np.integer], width: int, library: CDLL) -> NativeLook:
+    def empty(cls, counts: NDArray[np.integer], width: int, library: CDLL) -> NativeClouds:
         """Make room for clouds."""
         if not len(counts) or counts.min() < 1:
             raise ValueError("a cloud without points has no tokens")
         rows = library.trackbench_rows(int(counts.max()))
         tokens = np.empty((len(counts), rows, width), dtype=np.float32)
         turns = np.empty((len(counts), rows, HEAD), dtype=np.float32)
-        return cls(counts.astype(np.int64), tokens, turns, 0)
+        return cls(counts.astype(np.int64), tokens, turns)
 
-    def take(self, rows: NDArray[np.intp]) -> NativeLook:
-        """Keep some clouds."""
-        return NativeLook(self.counts[rows], self.tokens[rows], self.turns[rows], self.depth)
-
-    def clouds(self) -> _Clouds:
+    def structure(self) -> _Clouds:
         """Give the addresses, which are good as long as this lives."""
         return _Clouds(
             len(self.counts),
@@ -339,8 +330,9 @@ class NativeNetworks:
         self.pose_bias = _floats(self.pose.embed_bias)
         self.roles = [_floats(self.match.embed_bias + role) for role in matching.role]
         self.norm = _floats(poses.norm.weight), _floats(poses.norm.bias)
-        self.pooled = _floats(functional.pad(self.head.weight.T, (0, -len(self.head.bias) % LANES)))
-        self.pooled_bias = _floats(functional.pad(self.head.bias, (0, -len(self.head.bias) % LANES)))
+        filled = (0, -len(self.head.bias) % LANES)
+        self.pooled = _floats(functional.pad(self.head.weight.T, filled))
+        self.pooled_bias = _floats(functional.pad(self.head.bias, filled))
 
     @staticmethod
     def fits(trained: Trained) -> bool:
@@ -352,14 +344,14 @@ class NativeNetworks:
 
     def look_at_pose(self, zyx_um: Floats, mask: Masks) -> tuple[Floats, Floats]:
         """Guess slopes (b, 2) and logits (b, 2, ROLL_BINS) of clouds (b, n, 3)."""
-        look = self.pose.begin(zyx_um, mask, self.pose_bias)
-        look = self.pose.further(look, len(self.pose.blocks))
+        clouds = self.pose.begin(zyx_um, mask, self.pose_bias)
+        self.pose.further(clouds, len(self.pose.blocks))
         columns = len(self.pooled_bias)
         raw = np.empty((len(mask), columns), dtype=np.float32)
         scratch = np.empty(2 * self.pose.width, dtype=np.float32)
         self.library.trackbench_pool(
             byref(self.pose.network),
-            byref(look.clouds()),
+            byref(clouds.structure()),
             self.norm[0].ctypes.data,
             self.norm[1].ctypes.data,
             self.pooled.ctypes.data,
@@ -375,21 +367,21 @@ class NativeNetworks:
         """Make what tests meet of a template (n, 3)."""
         count = len(zyx_um)
         size = self.library.trackbench_memory(self.match.width, count)
-        look = self.match.begin(zyx_um[None], np.ones((1, count), dtype=np.bool_), self.roles[0])
+        clouds = self.match.begin(zyx_um[None], np.ones((1, count), dtype=np.bool_), self.roles[0])
         memories, scorers = [], []
         for depth in range(len(self.match.blocks)):
             memory = np.empty(size, dtype=np.uint16)
             self.library.trackbench_remember(
                 byref(self.match.network),
-                byref(look.clouds()),
+                byref(clouds.structure()),
                 depth,
                 memory.ctypes.data,
-                byref(self.match.workspace(look)),
+                byref(self.match.workspace(clouds)),
             )
             memories.append(memory)
-            look = self.match.further(look, depth + 1)
-            if look.depth in self.levels:
-                head, tokens = self.matching.head_of(look.depth), torch.from_numpy(look.tokens)
+            self.match.further(clouds, depth + 1, first=depth)
+            if depth + 1 in self.levels:
+                head, tokens = self.matching.head_of(depth + 1), torch.from_numpy(clouds.tokens)
                 scorers.append(
                     Scorer.of(head, tokens[0, :count], temperature=temperature, none_bias=none_bias)
                 )
@@ -400,27 +392,20 @@ class NativeNetworks:
             tuple(scorer.template_alone.numpy() for scorer in scorers),
         )
 
-    def begin(self, zyx_um: Floats, mask: Masks) -> NativeLook:
-        """Start tests (b, m, 3) with mask (b, m)."""
-        return self.match.begin(zyx_um, mask, self.roles[1])
-
-    def further(self, template: NativeEncoded, look: NativeLook) -> NativeLook:
-        """Bring tests to the next level that is scored."""
-        last = next(level for level in self.levels if level > look.depth)
-        return self.match.further(look, last, template)
-
-    def tables(self, template: NativeEncoded, look: NativeLook) -> Floats:
-        """Score tests at the level that they have come to: (b, m or more, n + 1)."""
-        scorer = template.scorers[self.levels.index(look.depth)]
-        scores = np.empty((*look.tokens.shape[:2], len(scorer.bias)), dtype=np.float32)
+    def scores(self, template: NativeEncoded, zyx_um: Floats, mask: Masks, level: int) -> Floats:
+        """Score tests (b, m, 3) with mask (b, m) at a level: (b, m or more, n + 1)."""
+        clouds = self.match.begin(zyx_um, mask, self.roles[1])
+        self.match.further(clouds, self.levels[level], template)
+        scorer = template.scorers[level]
+        scores = np.empty((*clouds.tokens.shape[:2], len(scorer.bias)), dtype=np.float32)
         self.library.trackbench_score(
             byref(self.match.network),
-            byref(look.clouds()),
+            byref(clouds.structure()),
             scorer.weight.ctypes.data,
             scorer.bias.ctypes.data,
             len(scorer.bias),
             scores.ctypes.data,
-            byref(self.match.workspace(look)),
+            byref(self.match.workspace(clouds)),
         )
         return scores[..., : template.count + 1]
 
@@ -438,14 +423,34 @@ def _declared(library: CDLL) -> CDLL:
     library.trackbench_memory.argtypes = [c_int64, c_int64]
     library.trackbench_embed.argtypes = [c_void_p, c_void_p, c_void_p, c_int64, c_void_p]
     library.trackbench_further.argtypes = [
-        c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_int64, c_void_p,
+        c_void_p,
+        c_void_p,
+        c_int64,
+        c_int64,
+        c_void_p,
+        c_int64,
+        c_void_p,
     ]
     library.trackbench_remember.argtypes = [c_void_p, c_void_p, c_int64, c_void_p, c_void_p]
     library.trackbench_score.argtypes = [
-        c_void_p, c_void_p, c_void_p, c_void_p, c_int64, c_void_p, c_void_p,
+        c_void_p,
+        c_void_p,
+        c_void_p,
+        c_void_p,
+        c_int64,
+        c_void_p,
+        c_void_p,
     ]
     library.trackbench_pool.argtypes = [
-        c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_int64, c_void_p, c_void_p,
+        c_void_p,
+        c_void_p,
+        c_void_p,
+        c_void_p,
+        c_void_p,
+        c_void_p,
+        c_int64,
+        c_void_p,
+        c_void_p,
     ]
     for name in ("embed", "further", "remember", "score", "pool"):
         getattr(library, f"trackbench_{name}").restype = None

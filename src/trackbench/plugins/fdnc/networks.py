@@ -26,20 +26,7 @@ if TYPE_CHECKING:
 
     Rows = NDArray[np.intp]
 
-__all__ = ["Encoded", "Look", "Networks", "load_networks"]
-
-LookT = TypeVar("LookT", bound="Look")
-
-
-class Look(Protocol):
-    """Tests on their way through the blocks, so that some can go further than others."""
-
-    @property
-    def depth(self) -> int:
-        """Blocks behind them."""
-
-    def take(self: LookT, rows: Rows) -> LookT:
-        """Keep some tests."""
+__all__ = ["Encoded", "Networks", "load_networks"]
 
 
 class Encoded(Protocol):
@@ -53,7 +40,7 @@ class Encoded(Protocol):
 EncodedT = TypeVar("EncodedT", bound=Encoded)
 
 
-class Networks(Protocol[EncodedT, LookT]):
+class Networks(Protocol[EncodedT]):
     """The pose network and the matching network; see `posenet` and `network`.
 
     Clouds are arrays (b, n, 3) of float32 in µm with a mask (b, n) of bool: points, then padding.
@@ -69,17 +56,16 @@ class Networks(Protocol[EncodedT, LookT]):
     def encode(self, zyx_um: Floats, *, temperature: float, none_bias: float) -> EncodedT:
         """Make what tests meet of a template (n, 3) in the anatomical frame."""
 
-    def begin(self, zyx_um: Floats, mask: NDArray[np.bool_]) -> LookT:
-        """Start tests in the anatomical frame."""
+    def scores(
+        self, template: EncodedT, zyx_um: Floats, mask: NDArray[np.bool_], level: int
+    ) -> Floats:
+        """Score tests in the anatomical frame: (b, m or more, n + 1), the last "no partner".
 
-    def further(self, template: EncodedT, look: LookT) -> LookT:
-        """Bring tests to the next level that is scored."""
-
-    def tables(self, template: EncodedT, look: LookT) -> Floats:
-        """Score tests at the level they have come to: (b, m, n + 1), the last "no partner"."""
+        By the blocks up to the first level (0) or a later one.
+        """
 
 
-def load_networks(config: FdncConfig, weights: Path) -> tuple[Networks[Any, Any], Trained]:
+def load_networks(config: FdncConfig, weights: Path) -> tuple[Networks[Any], Trained]:
     """Read weights and choose what computes them: the kernels, where they can do as configured.
 
     Raises
