@@ -76,6 +76,14 @@ def test_the_key_knows_settings_and_content(recording, plan_of, tmp_path):
     assert len({key, *others}) == 5
 
 
+def test_a_track_is_not_resumed_by_another_backend(recording, plan_of, tmp_path, monkeypatch):
+    out = tmp_path / "t.h5"
+    track(plan_of(recording, "two-ways"), out)
+    monkeypatch.setenv("TRIAL_FAST", "1")
+    with pytest.raises(UsageError, match="other settings"):
+        track(plan_of(recording, "two-ways"), out)
+
+
 @pytest.fixture
 def damaged(recording, tmp_path):
     folder = tmp_path / "worm"

@@ -44,7 +44,8 @@ class Parts:
         stamp = self.folder / "plan.json"
         if stamp.exists() and json.loads(stamp.read_text(encoding="utf-8")) != {"key": key}:
             raise UsageError(
-                f"{self.folder} holds an unfinished run with other settings or another recording",
+                f"{self.folder} holds an unfinished run with other settings, another recording or "
+                "code that computes otherwise (another version, with or without native kernels)",
                 "give the same settings as then, another -o, or --overwrite",
             )
         make_folder(self.folder)

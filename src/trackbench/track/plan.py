@@ -68,7 +68,8 @@ class TrackPlan:
         One a track; those that begin with ``?`` have no name.
     seed : int
     key : str
-        Of all this and of the code that runs: results under another key are never mixed in.
+        Of all this, of the code that runs and of what computes it: results under another key are
+        never mixed in.
     """
 
     source: Source
@@ -127,10 +128,11 @@ def make_plan(
             names = track_names(cloud)
         content = (recording.header.numbers, recording.header.channels, _size(source.path))
     used = (("segmenter", segmenter), ("matcher", matcher))
-    classes = [registry.find(kind, spec.name).cls for kind, spec in used if spec is not None]
+    plugins = [registry.create(kind, spec, seed) for kind, spec in used if spec is not None]
     # what is needed to tell results apart, not where the recording lies
     options = dataclasses.astuple(source)[1:]
-    code = (SCHEMA, core_key(), [source_key(cls) for cls in classes], seed)
+    ways = [(source_key(type(plugin)), plugin.backend.name) for plugin in plugins]
+    code = (SCHEMA, core_key(), ways, seed)
     key = content_key(source.path.name, options, content, str(segmenter), str(matcher), cloud, code)
     return TrackPlan(source, segmenter, matcher, cloud, names, seed, key)
 
