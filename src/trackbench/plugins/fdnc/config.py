@@ -33,7 +33,7 @@ class FdncConfig(Config):
         default=0.0, ge=-20, le=20, description="added to the scores of having no partner"
     )
     refine: int = Field(
-        default=7, ge=0, le=50, description="rounds in which the template is bent onto the test"
+        default=10, ge=0, le=50, description="rounds in which the template is bent onto the test"
     )
     refine_start_um: float = Field(
         default=4.0, gt=0, le=50, description="width of the correspondence in the first round"

@@ -40,7 +40,7 @@ being bent and at the end."""
 
 FURTHER: Final = 1.3
 """Factor of a round's movement, but in the first and the last: the width falls faster than the
-template can follow. Seven such rounds do what eight plain ones do."""
+template can follow. On simulated pairs ten such rounds do what twelve plain ones do."""
 
 DISAGREEMENT_UM: Final = 1.0
 """What a residual grows by if the bent template agrees with none of the network's matches."""
