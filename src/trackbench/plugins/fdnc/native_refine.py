@@ -6,19 +6,21 @@ depend on the others.
 
 from __future__ import annotations
 
-from ctypes import CDLL, Structure, byref, c_double, c_float, c_int, c_int64, c_void_p
+from ctypes import Structure, byref, c_double, c_int64
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trackbench.plugins.fdnc import refine
 from trackbench.plugins.fdnc.kernels import library
+from trackbench.plugins.fdnc.native_calls import checked, declared
 from trackbench.plugins.fdnc.normalise import LEAST_ALONE, LEAST_LOG
 from trackbench.plugins.fdnc.refine import Refined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from ctypes import CDLL
 
     from trackbench.plugins.fdnc.normalise import Floats
     from trackbench.plugins.fdnc.refine import Bendable, Refinement
@@ -32,9 +34,6 @@ __all__ = [
     "shifted",
     "shifted_all",
 ]
-
-NO_MEMORY: Final = 1
-TOO_WIDE: Final = 2
 
 
 class _Settings(Structure):
@@ -79,24 +78,10 @@ def _settings(settings: Refinement) -> _Settings:
 
 @cache
 def _kernels() -> CDLL:
-    """Load the kernels and state what the functions take."""
     found = library()
     if found is None:
         raise RuntimeError("the native kernels are absent: ask kernels.library() first")
-    found.trackbench_refine.argtypes = [
-        *(c_int64, c_void_p, c_int64, c_int64),
-        *(c_void_p, c_void_p, c_void_p, c_void_p, c_int64),
-    ]
-    found.trackbench_log_posterior.argtypes = [c_int64, c_void_p, c_float, c_int64]
-    found.trackbench_certainty.argtypes = [c_int64, c_int64, c_void_p, c_void_p]
-    found.trackbench_shift.argtypes = [
-        *(c_int64, c_void_p, c_int64, c_void_p),
-        *(c_float, c_float, c_int64),
-    ]
-    for name in ("trackbench_refine", "trackbench_log_posterior", "trackbench_certainty"):
-        getattr(found, name).restype = c_int
-    found.trackbench_shift.restype = None
-    return found
+    return declared(found)
 
 
 def refined(own: Floats, test_um: Floats, template: Bendable, settings: Refinement) -> Refined:
@@ -141,7 +126,7 @@ def refined_all(
     for own, test, address in zip(scores, points, addresses, strict=True):
         numbers += len(test), own.ctypes.data, test.ctypes.data, address
     residuals = (c_double * len(scores))()
-    _check(
+    checked(
         _kernels().trackbench_refine(
             len(scores),
             (c_int64 * len(numbers))(*numbers),
@@ -176,7 +161,7 @@ def log_posteriors(tests: Sequence[Floats], threads: int = 1) -> list[Floats]:
     for own, table, address in zip(scores, tables, addresses, strict=True):
         numbers += len(table), table.shape[1] - 1, own.ctypes.data, address
     all_tests = (c_int64 * len(numbers))(*numbers)
-    _check(_kernels().trackbench_log_posterior(len(scores), all_tests, LEAST_LOG, threads))
+    checked(_kernels().trackbench_log_posterior(len(scores), all_tests, LEAST_LOG, threads))
     return tables
 
 
@@ -184,7 +169,7 @@ def certainty(scores: Floats) -> float:
     """Do as `normalise.certainty`."""
     own, found = _scores(scores), c_double()
     m, n = len(own) - 1, own.shape[1] - 1
-    _check(_kernels().trackbench_certainty(m, n, own.ctypes.data, byref(found)))
+    checked(_kernels().trackbench_certainty(m, n, own.ctypes.data, byref(found)))
     return found.value
 
 
@@ -256,10 +241,3 @@ def _rows(values: Floats, columns: int) -> Floats:
         raise ValueError(f"a table of shape {array.shape} is not (m, {columns})")
     together = array.strides[1] == array.itemsize and array.strides[0] % array.itemsize == 0
     return array if together and array.strides[0] > 0 else np.ascontiguousarray(array)
-
-
-def _check(code: int) -> None:
-    if code == NO_MEMORY:
-        raise MemoryError("no memory for a table of scores")
-    if code == TOO_WIDE:
-        raise ValueError("more basis functions than the kernels hold")

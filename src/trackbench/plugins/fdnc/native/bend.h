@@ -18,8 +18,8 @@ struct Points {
     long n;
     float* axes[AXES];
 
-    Points(long count, Memory& memory) : n(count) {
-        for (auto& axis : axes) axis = memory.floats(up_to(n, LANES));
+    Points(long count, Scratch& scratch) : n(count) {
+        for (auto& axis : axes) axis = scratch.take<float>(up_to(n, LANES));
     }
 
     void set(const float* zyx, float beyond) {
@@ -38,13 +38,13 @@ struct Bendable {
     float* turned;      // (k, wide) the basis
     float* basis;       // (n, WIDTH) the basis, zeros
 
-    Bendable(long points, long functions, Memory& memory)
+    Bendable(long points, long functions, Scratch& scratch)
         : n(points),
           wide(up_to(n, LANES)),
           k(functions),
-          places(n, memory),
-          turned(memory.floats(k * wide)),
-          basis(memory.floats(n * WIDTH)) {}
+          places(n, scratch),
+          turned(scratch.take<float>(k * wide)),
+          basis(scratch.take<float>(n * WIDTH)) {}
 
     void set(const float* zyx, const float* functions) {  // functions: (k, n)
         places.set(zyx, NOWHERE);
@@ -65,10 +65,10 @@ struct Partners {
     float* sums;     // (4, wide)
     float* weighed;  // (4, height) what a row of the table adds
 
-    Partners(const Table& table, Memory& memory)
+    Partners(const Table& table, Scratch& scratch)
         : wide(table.tiles * LANES),
-          sums(memory.floats((AXES + 1) * wide)),
-          weighed(memory.floats((AXES + 1) * table.height)) {}
+          sums(scratch.take<float>((AXES + 1) * wide)),
+          weighed(scratch.take<float>((AXES + 1) * table.height)) {}
 
     const float* of(int axis) const { return sums + axis * wide; }
     const float* probability() const { return of(AXES); }
@@ -115,8 +115,11 @@ struct Equations {
     float* rows;
     float* right;  // (n, WIDTH) what a template neuron's basis functions are multiplied with
 
-    Equations(const Bendable& of, Memory& memory)
-        : n(of.n), k(of.k), rows(memory.floats(WIDTH * WIDTH)), right(memory.floats(n * WIDTH)) {}
+    Equations(const Bendable& of, Scratch& scratch)
+        : n(of.n),
+          k(of.k),
+          rows(scratch.take<float>(WIDTH * WIDTH)),
+          right(scratch.take<float>(n * WIDTH)) {}
 
     void set(const Bendable& of, const Partners& partners, float width) const {
         const float* probability = partners.probability();

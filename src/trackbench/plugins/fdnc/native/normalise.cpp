@@ -10,8 +10,8 @@ struct Normalised {
     Table table;
     float largest = 0.0f;
 
-    Normalised(const float* scores, long m, long n, Memory& memory)
-        : own(scores, m, n, memory), table(m, n, memory) {}
+    Normalised(const float* scores, long m, long n, Scratch& scratch)
+        : own(scores, m, n, scratch), table(m, n, scratch) {}
 
     template <bool BEST>
     void find() {
@@ -20,7 +20,7 @@ struct Normalised {
     }
 
     static long bytes(const float* scores, long m, long n) {
-        Memory counter(nullptr);
+        Scratch counter(nullptr);
         const Normalised counted(scores, m, n, counter);
         return counter.taken();
     }
@@ -67,7 +67,7 @@ inline void shift(const RawTest& test, long n, const float* alone, float least, 
     for (long i = 0; i < test.m; ++i) {
         const float* own = test.table + i * test.stride;
         for (long j = 0; j <= n; j += LANES) {
-            const __mmask16 there = first_lanes(n + 1 - j);
+            const __mmask16 there = lanes(n + 1 - j);
             top = _mm512_mask_max_ps(top, there, top, _mm512_maskz_loadu_ps(there, own + j));
         }
     }
@@ -77,7 +77,7 @@ inline void shift(const RawTest& test, long n, const float* alone, float least, 
         const float* own = test.table + i * test.stride;
         float* to = test.scores + i * (n + 1);
         for (long j = 0; j <= n; j += LANES) {
-            const __mmask16 there = first_lanes(n + 1 - j);
+            const __mmask16 there = lanes(n + 1 - j);
             const __m512 moved = _mm512_sub_ps(_mm512_maskz_loadu_ps(there, own + j), top);
             _mm512_mask_storeu_ps(to + j, there, moved);
         }
@@ -90,6 +90,7 @@ inline void shift(const RawTest& test, long n, const float* alone, float least, 
 
 }  // namespace trackbench::refinement
 
+using namespace trackbench;
 using namespace trackbench::refinement;
 
 // Log-probabilities (m, n + 1) of `count` tests; that of no partner is `least` or more.
@@ -99,8 +100,8 @@ extern "C" int trackbench_log_posterior(
     for (long i = 0; i < count; ++i) {
         bytes = std::max(bytes, Normalised::bytes(tests[i].scores, tests[i].m, tests[i].n));
     }
-    const bool done = with_memory(count, threads, bytes, [&](long i, Memory& memory) {
-        Normalised test(tests[i].scores, tests[i].m, tests[i].n, memory);
+    const bool done = with_scratch(count, threads, bytes, [&](long i, Scratch& scratch) {
+        Normalised test(tests[i].scores, tests[i].m, tests[i].n, scratch);
         test.find<false>();
         test.write_log(least, tests[i].table);
     });
@@ -110,8 +111,9 @@ extern "C" int trackbench_log_posterior(
 // Mean of the largest pair probability of every test neuron.
 extern "C" int trackbench_certainty(
     std::int64_t m, std::int64_t n, const float* scores, double* certainty) {
-    const bool done = with_memory(1, 1, Normalised::bytes(scores, m, n), [&](long, Memory& memory) {
-        Normalised test(scores, m, n, memory);
+    const long bytes = Normalised::bytes(scores, m, n);
+    const bool done = with_scratch(1, 1, bytes, [&](long, Scratch& scratch) {
+        Normalised test(scores, m, n, scratch);
         test.find<true>();
         double sum = 0.0;
         for (long i = 0; i < m; ++i) {

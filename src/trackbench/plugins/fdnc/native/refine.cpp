@@ -65,17 +65,17 @@ struct Pair {
     std::int32_t* first_best;  // (m) by the network alone
     float largest = 0.0f, least_alone = 0.0f;
 
-    Pair(const Settings& of_all, const Bendable& of, const float* scores, long m, Memory& memory)
+    Pair(const Settings& of_all, const Bendable& of, const float* scores, long m, Scratch& scratch)
         : settings(of_all),
           bendable(of),
-          own(scores, m, of.n, memory),
-          test(m, memory),
-          bent(of.n, memory),
-          table(m, of.n, memory),
-          partners(table, memory),
-          equations(of, memory),
-          solution(memory.floats(4 * of.k)),
-          first_best(memory.indices(m)) {}
+          own(scores, m, of.n, scratch),
+          test(m, scratch),
+          bent(of.n, scratch),
+          table(m, of.n, scratch),
+          partners(table, scratch),
+          equations(of, scratch),
+          solution(scratch.take<float>(4 * of.k)),
+          first_best(scratch.take<std::int32_t>(m)) {}
 
     // Rows of a tile that may be pairs: those near the box around its neurons.
     void find_span(long index, float reach) const {
@@ -96,7 +96,7 @@ struct Pair {
                 sum = _mm512_fmadd_ps(apart, apart, sum);
             }
             const __mmask16 near = _mm512_mask_cmp_ps_mask(
-                first_lanes(own.m - i), sum, _mm512_set1_ps(reach), _CMP_LE_OQ);
+                lanes(own.m - i), sum, _mm512_set1_ps(reach), _CMP_LE_OQ);
             if (!near) continue;
             if (to == 0) from = i + __builtin_ctz(near);
             to = i + 32 - __builtin_clz(near);
@@ -244,6 +244,7 @@ struct RefineTest {
 
 }  // namespace trackbench::refinement
 
+using namespace trackbench;
 using namespace trackbench::refinement;
 
 // `count` tests and one template (n) with k basis functions, given as (k, n): joined scores and
@@ -252,20 +253,20 @@ extern "C" int trackbench_refine(
     std::int64_t count, const RefineTest* tests, std::int64_t n, std::int64_t k, const float* zyx,
     const float* functions, const Settings* settings, double* residuals, std::int64_t threads) {
     if (k > MOST_MOVEMENTS) return TOO_WIDE;
-    Memory all(nullptr);
+    Scratch all(nullptr);
     const Bendable counted(n, k, all);
     long bytes = 0;
     for (long i = 0; i < count; ++i) {
-        Memory own(nullptr);
+        Scratch own(nullptr);
         const Pair pair(*settings, counted, tests[i].scores, tests[i].m, own);
         bytes = std::max(bytes, own.taken());
     }
-    const Block block(all.taken());
-    if (!block) return NO_MEMORY;
-    Memory memory(block.at(0));
-    Bendable bendable(n, k, memory);
+    const Room room(all.taken());
+    if (!room) return NO_MEMORY;
+    Scratch scratch(room.at(0));
+    Bendable bendable(n, k, scratch);
     bendable.set(zyx, functions);
-    const bool done = with_memory(count, threads, bytes, [&](long i, Memory& own) {
+    const bool done = with_scratch(count, threads, bytes, [&](long i, Scratch& own) {
         const RefineTest& test = tests[i];
         Pair pair(*settings, bendable, test.scores, test.m, own);
         residuals[i] = pair.refine(test.zyx, zyx, test.joined);

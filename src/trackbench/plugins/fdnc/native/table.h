@@ -10,7 +10,7 @@
 #include <cmath>
 #include <limits>
 
-#include "memory.h"
+#include "scratch.h"
 #include "vector.h"
 
 namespace trackbench::refinement {
@@ -25,9 +25,6 @@ constexpr float NEVER = -1e30f;
 // No sum of a row or column that `normalise.shifted` made comes near it; no inverse overflows.
 constexpr float TINY = 0x1p-100f;
 
-// As `lanes`, where more may be left.
-inline __mmask16 first_lanes(long rest) { return lanes(rest < LANES ? rest : LANES); }
-
 // Scores (m + 1, n + 1): "no partner" is the last column of test neurons, the last row of template
 // neurons.
 struct Scores {
@@ -35,15 +32,15 @@ struct Scores {
     long m, n;
     float* none;  // (m, up to a multiple of 16) the last column
 
-    Scores(const float* of, long rows, long columns, Memory& memory)
-        : values(of), m(rows), n(columns), none(memory.floats(up_to(m, LANES))) {
+    Scores(const float* of, long rows, long columns, Scratch& scratch)
+        : values(of), m(rows), n(columns), none(scratch.take<float>(up_to(m, LANES))) {
         if (none == nullptr) return;
         for (long i = 0; i < up_to(m, LANES); ++i) none[i] = i < m ? row(i)[n] : 0.0f;
     }
 
     const float* row(long i) const { return values + i * (n + 1); }
     const float* alone() const { return row(m); }
-    __mmask16 there(long tile) const { return first_lanes(n - tile * LANES); }
+    __mmask16 there(long tile) const { return lanes(n - tile * LANES); }
 
     float largest() const {
         __m512 most = _mm512_set1_ps(-INFINITE);
@@ -111,19 +108,19 @@ struct Table {
     float *rows, *pairs, *none;   // (height); pairs: sums over columns, weighed; see add_rows
     float* best;                  // (height) the largest exponential times column of a row
 
-    Table(long rows_in_all, long columns_in_all, Memory& memory)
+    Table(long rows_in_all, long columns_in_all, Scratch& scratch)
         : m(rows_in_all),
           n(columns_in_all),
           tiles(up_to(n, LANES) / LANES),
           height(up_to(m, LANES)),
-          exponentials(memory.floats(tiles * height * LANES)),
-          first(memory.indices(tiles)),
-          last(memory.indices(tiles)),
-          columns(memory.floats(tiles * LANES)),
-          rows(memory.floats(height)),
-          pairs(memory.floats(height)),
-          none(memory.floats(height)),
-          best(memory.floats(height)) {}
+          exponentials(scratch.take<float>(tiles * height * LANES)),
+          first(scratch.take<std::int32_t>(tiles)),
+          last(scratch.take<std::int32_t>(tiles)),
+          columns(scratch.take<float>(tiles * LANES)),
+          rows(scratch.take<float>(height)),
+          pairs(scratch.take<float>(height)),
+          none(scratch.take<float>(height)),
+          best(scratch.take<float>(height)) {}
 
     float* tile(long index) const { return exponentials + index * height * LANES; }
     bool reaches(long index, long row) const { return first[index] <= row && row < last[index]; }
@@ -168,7 +165,7 @@ struct Table {
             const __m512 own_part = _mm512_div_ps(alone, _mm512_sqrt_ps(sum));
             const __m512 total = _mm512_add_ps(_mm512_load_ps(pairs + i), own_part);
             const __m512 row = _mm512_div_ps(one, _mm512_max_ps(total, floor));
-            _mm512_store_ps(rows + i, _mm512_maskz_mov_ps(first_lanes(m - i), row));
+            _mm512_store_ps(rows + i, _mm512_maskz_mov_ps(lanes(m - i), row));
             _mm512_store_ps(none + i, _mm512_mul_ps(own_part, row));
         }
     }
