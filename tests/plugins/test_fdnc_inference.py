@@ -55,41 +55,26 @@ def test_every_level_gives_the_scores_of_the_trained_network(network):
     fast = FastMatching(network)
     memories, scorers = fast.encode(template[0].float().numpy(), temperature=1.0, none_bias=0.0)
     with torch.inference_mode():
-        look = fast.begin(*padded(tests, 16))
-        for scorer, scores in zip(scorers, wanted, strict=True):
-            look = fast.further(memories, look)
-            table = scorer(look.tokens)[:, :9]
+        for depth, scorer, scores in zip(network.levels, scorers, wanted, strict=True):
+            table = scorer(fast.compare(memories, *padded(tests, 16), depth))[:, :9]
             assert torch.allclose(table[..., :-1], scores.pairs, atol=1e-4)
             assert torch.allclose(table[..., -1], scores.test_alone, atol=1e-4)
             assert torch.allclose(scorer.template_alone, scores.template_alone[0], atol=1e-4)
-    assert look.depth == SMALL.layers
 
 
 def test_temperature_and_the_price_of_none_change_the_scores(network):
     template, tests = cloud(11)[0].numpy(), cloud(9, seed=1).double()
     fast = FastMatching(network)
     with torch.inference_mode():
-        look = None
         tables = []
         for temperature, none_bias in ((1.0, 0.0), (2.0, 3.0)):
             memories, scorers = fast.encode(template, temperature=temperature, none_bias=none_bias)
-            look = fast.further(memories, fast.begin(*padded(tests, 9)))
-            tables.append((scorers[0](look.tokens), scorers[0].template_alone))
+            tokens = fast.compare(memories, *padded(tests, 9), depth=1)
+            tables.append((scorers[0](tokens), scorers[0].template_alone))
     (plain, alone), (changed, alone_too) = tables
     assert torch.allclose(changed[..., :-1], plain[..., :-1] / 2, atol=1e-4)
     assert torch.allclose(changed[..., -1], (plain[..., -1] + 3) / 2, atol=1e-4)
     assert torch.allclose(alone_too, (alone + 3) / 2, atol=1e-4)
-
-
-def test_tests_can_go_on_from_a_level_by_themselves(network):
-    template, tests = cloud(11)[0].numpy(), cloud(9, seed=1, batch=3).double()
-    fast = FastMatching(network)
-    memories, _ = fast.encode(template, temperature=1.0, none_bias=0.0)
-    with torch.inference_mode():
-        look = fast.further(memories, fast.begin(*padded(tests, 9)))
-        one = fast.further(memories, look.take(np.array([2])))
-        every = fast.further(memories, look)
-    assert torch.allclose(one.tokens[0], every.tokens[2], atol=1e-9)
 
 
 def test_the_pose_network_says_the_same(pose_network):
