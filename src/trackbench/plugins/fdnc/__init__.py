@@ -3,9 +3,9 @@
 After Yu et al. 2021 (fDNC, eLife 10:e66410): `published` is their network. The one that is
 shipped differs: a pose network turns every worm into the anatomical frame first; attention is
 rotary, pre-norm and one-directional, so that a template is encoded once; absence is supervised
-on both sides; both directions of the scores are joined and refined by a smooth map. It computes
-no more than it has to: one look at a pose that it is sure of, half of the blocks where the bent
-template fits, other poses only where nothing does.
+on both sides; both directions of the scores are joined and refined by a smooth map. Where the
+match is in doubt, it looks again: at the test laid onto the template, then at other poses.
+Native kernels compute it on processors that can run them, torch and numpy elsewhere.
 """
 
 from __future__ import annotations

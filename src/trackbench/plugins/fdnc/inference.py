@@ -1,4 +1,4 @@
-"""The networks as the matcher runs them: the functions that were trained, in fewer passes.
+"""The networks as the matcher runs them in torch: the functions that were trained, in fewer passes.
 
 Tests go through the blocks together; a template's part of every block is made once. A pass over
 features costs about as much as a tenth of the products, so those that can be are joined: the
