@@ -87,7 +87,7 @@ def test_the_machine_is_described():
     assert found["libraries"]["numpy"]
 
 
-def test_what_computes_is_recorded_where_there_is_a_choice(registry, planned):
-    assert computed_by(registry, planned(matchers="counted")) == {}
-    found = computed_by(registry, planned(matchers="counted,two-ways"))
+def test_what_computes_is_recorded_where_there_is_a_choice(planned):
+    assert computed_by(planned(matchers="counted")) == {}
+    found = computed_by(planned(matchers="counted,two-ways"))
     assert found == {"computed_by": {"two-ways": "slow (set TRIAL_FAST)"}}

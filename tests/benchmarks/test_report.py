@@ -84,6 +84,13 @@ def test_where_all_rows_are_marked_nothing_is_quoted(registry, options, planned,
     assert '<dl class="facts">' not in html
 
 
+def test_what_computed_is_told_below_the_leaderboard(page, registry, options, planned, tmp_path):
+    assert "Computed:" not in page
+    run_session(registry, options, planned(matchers="two-ways"))
+    write_report(options.out, tmp_path / "r.html")
+    assert "Computed: two-ways by slow (set TRIAL_FAST)." in (tmp_path / "r.html").read_text()
+
+
 def test_failures_are_gathered_by_reason_and_have_their_logs(page):
     found = re.findall(r'<details class="failure">(.*?)</details>', page, re.DOTALL)
     texts = [" ".join(re.sub(r"<[^>]+>", " ", text).split()) for text in found]

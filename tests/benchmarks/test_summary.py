@@ -1,5 +1,6 @@
 """What a group of rows becomes in the table."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -114,6 +115,21 @@ def test_a_run_shows_its_own_table_and_score_shows_all(registry, options, planne
     shown = run_session(registry, options, planned(matchers="nearest"))
     assert {item.matcher for item in shown} == {"nearest"}
     assert {item.matcher for item in score(options.out)} == {"counted", "nearest"}
+
+
+def test_what_computed_is_told_beside_each_result(registry, options, planned):
+    run_session(registry, options, planned(matchers="counted,two-ways"))
+    told = {item.matcher: item.computed_by for item in score(options.out)}
+    assert told == {"counted": {}, "two-ways": {"two-ways": ("slow", "set TRIAL_FAST")}}
+
+
+def test_a_store_that_says_nothing_of_backends_is_read(registry, options, planned):
+    run_session(registry, options, planned(matchers="two-ways"))
+    (path,) = (options.out / "plans").iterdir()
+    plan = json.loads(path.read_text())
+    del plan["parts"][0]["combinations"][0]["computed_by"]
+    path.write_text(json.dumps(plan))
+    assert {(item.n_cases, len(item.computed_by)) for item in score(options.out)} == {(6, 0)}
 
 
 def test_rows_stand_in_the_order_of_the_cases(registry, options, planned):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from trackbench.benchmarks.backends import backends_from_json
 from trackbench.benchmarks.metrics.case import CaseScores, score_case
 from trackbench.benchmarks.metrics.detection import DETECTION_METRICS
 from trackbench.benchmarks.plan import cell_key
@@ -13,6 +14,7 @@ from trackbench.core.plugin import Protocol, Published
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from trackbench.benchmarks.backends import Backends
     from trackbench.benchmarks.record import Row
     from trackbench.benchmarks.store import Store
 
@@ -36,6 +38,8 @@ class GroupHead:
         Cases that the complete public dataset gives.
     key : str
         Content key of the combination.
+    computed_by : dict of str to Backend
+        Of the plugins that have a choice.
     """
 
     segmenter: str
@@ -48,6 +52,7 @@ class GroupHead:
     n_planned: int
     n_expected: int | None
     key: str
+    computed_by: Backends = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[object, ...]:
@@ -117,12 +122,12 @@ def _scores(row: Row, metric: str) -> CaseScores | None:
     return replace(named, values=named.values | detected)
 
 
-def _head(plan: dict[str, Any], part: dict[str, Any], way: dict[str, str]) -> GroupHead:
+def _head(plan: dict[str, Any], part: dict[str, Any], way: dict[str, Any]) -> GroupHead:
     protocol = dict(part["protocol"])
     protocol["published"] = tuple(Published(**item) for item in protocol["published"])
     protocol["splits"] = tuple(protocol["splits"])
     return GroupHead(
-        **way,
+        **{**way, "computed_by": backends_from_json(way.get("computed_by", {}))},
         dataset=part["dataset"],
         protocol=Protocol(**protocol),
         split=part["split"],

@@ -9,7 +9,7 @@ from trackbench.core.combinations import shown
 from trackbench.core.keys import content_key, core_key, source_key
 
 if TYPE_CHECKING:
-    from trackbench.core.plugin import Plugin
+    from trackbench.core.plugin import Backend, Plugin
     from trackbench.core.registry import Registry
     from trackbench.core.spec import Spec
 
@@ -63,6 +63,8 @@ class Combination:
     segmenter_key, matcher_key : str
         See `identity`; "" where there is none.
     labeler_keys : tuple of str
+    computed_by : tuple of (str, Backend)
+        Plugin, as typed, and what computes it, of those that have a choice.
     """
 
     segmenter: Spec | None
@@ -71,6 +73,7 @@ class Combination:
     segmenter_key: str
     matcher_key: str
     labeler_keys: tuple[str, ...]
+    computed_by: tuple[tuple[str, Backend], ...] = ()
 
     @property
     def names(self) -> tuple[str, str, str]:

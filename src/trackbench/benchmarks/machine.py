@@ -13,7 +13,6 @@ from trackbench.benchmarks.threads import usable_cores
 
 if TYPE_CHECKING:
     from trackbench.benchmarks.plan import Plan
-    from trackbench.core.registry import Registry
 
 __all__ = ["computed_by", "machine_record"]
 
@@ -34,11 +33,10 @@ def machine_record() -> dict[str, Any]:
     }
 
 
-def computed_by(registry: Registry, plan: Plan) -> dict[str, dict[str, str]]:
+def computed_by(plan: Plan) -> dict[str, dict[str, str]]:
     """Give the backends of a plan's plugins under one name; nothing where none has a choice."""
-    used = {pair for part in plan.parts for way in part.combinations for pair in way.plugins}
-    found = {str(spec): registry.create(kind, spec).backend for kind, spec in sorted(used)}
-    named = {name: str(backend) for name, backend in found.items() if backend.name}
+    used = {pair for part in plan.parts for way in part.combinations for pair in way.computed_by}
+    named = {name: str(backend) for name, backend in sorted(used)}
     return {"computed_by": named} if named else {}
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from trackbench.benchmarks.backends import backends_of
 from trackbench.benchmarks.chunk import Chunk, chunked
 from trackbench.benchmarks.combination import GIVEN_POINTS, SCHEMA, Combination, identity
 from trackbench.core.keys import content_key
@@ -180,7 +181,7 @@ def _combination(
     def key(kind: str, spec: Spec) -> str:
         return identity(registry, kind, registry.create(kind, spec, seed))
 
-    return Combination(
+    made = Combination(
         segmenter=None if given else segmenter,
         matcher=matcher if matched else None,
         labelers=labelers,
@@ -188,6 +189,7 @@ def _combination(
         matcher_key=key("matcher", matcher) if matched else "",
         labeler_keys=tuple(identity(registry, "labeler", maker) for maker in makers),
     )
+    return replace(made, computed_by=tuple(backends_of(registry, made.plugins).items()))
 
 
 def _sharing_a_match(combinations: Sequence[Combination]) -> list[list[Combination]]:

@@ -34,6 +34,7 @@ def _part(part: Part) -> dict[str, Any]:
     }
 
 
-def _combination(item: Combination) -> dict[str, str]:
+def _combination(item: Combination) -> dict[str, Any]:
     segmenter, matcher, labeler = item.names
-    return {"segmenter": segmenter, "matcher": matcher, "labeler": labeler, "key": item.key}
+    way = {"segmenter": segmenter, "matcher": matcher, "labeler": labeler, "key": item.key}
+    return way | ({"computed_by": dict(item.computed_by)} if item.computed_by else {})

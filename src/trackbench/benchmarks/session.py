@@ -42,7 +42,7 @@ def run(
     """
     store = Store.create(options.out)
     with store.lock():
-        store.write_json("machine.json", machine_record() | computed_by(registry, plan))
+        store.write_json("machine.json", machine_record() | computed_by(plan))
         with _executor(registry, options, plan) as executor:
             run_plan(
                 plan,

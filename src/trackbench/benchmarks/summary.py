@@ -12,6 +12,7 @@ from trackbench.benchmarks.metrics.summary import Estimate, summarise
 from trackbench.benchmarks.record import CONTAMINATED, FAILURES, OK, SCORED, STATUSES
 
 if TYPE_CHECKING:
+    from trackbench.benchmarks.backends import Backends
     from trackbench.benchmarks.collect import Group
     from trackbench.benchmarks.metrics.case import CaseScores
     from trackbench.benchmarks.record import Row
@@ -57,6 +58,8 @@ class SummaryRow:
     seed : int
     timing : dict or None
         The whole timing record.
+    computed_by : dict of str to Backend
+        Plugin and what computed it, of those that have a choice.
     """
 
     segmenter: str
@@ -84,6 +87,7 @@ class SummaryRow:
     mean_of_groups: float | None
     seed: int
     timing: dict[str, Any] | None
+    computed_by: Backends
 
     @property
     def n_failed(self) -> int:
@@ -186,6 +190,7 @@ def _row(
         mean_of_groups=float(np.mean([g["mean"] for g in groups.values()])) if groups else None,
         seed=head.seed,
         timing=timing,
+        computed_by=head.computed_by,
     )
 
 

@@ -16,6 +16,7 @@ from trackbench.benchmarks.compare.resultset import (
 )
 from trackbench.benchmarks.compare.statistics import holm, least_units, permutation_p, wilcoxon_p
 from trackbench.benchmarks.compare.verdict import compare
+from trackbench.core.plugin import Backend
 from trackbench.errors import InputError, NothingComparableError
 
 NAMES = ("truth", "cpd", "transfer", "neuropal", "chaudhary", "test")
@@ -150,6 +151,62 @@ def test_a_slowdown_counts_beside_every_reference_and_in_most_rounds(head, statu
     assert found.ratio == (None if ratio is None else pytest.approx(ratio))
 
 
+KERNELS, TORCH = Backend("kernels"), Backend("torch", "no compiler")
+SLOW, QUICK = Speed(0.03, 0.02, 0.001), Speed(0.003, 0.02, 0.001)
+
+
+def by(backend, speed=None, scores=SCORES):
+    return measured(scores, speed=speed or Speed(0.01, 0.02, 0.001), computed_by={"cpd": backend})
+
+
+@pytest.mark.parametrize(
+    ("base", "head"), [(by(KERNELS), by(TORCH, SLOW)), (by(TORCH), by(KERNELS, QUICK))]
+)
+def test_the_speed_of_another_backend_says_nothing(base, head):
+    line = judged(base, head)
+    assert line.speed.status == "unlike"
+    assert line.speed.ratio is not None
+    assert not line.regressed
+
+
+def test_another_backend_is_told_with_its_reason():
+    other = ("truth", "cpd", "vote", *NAMES[3:])
+    base, head = by(KERNELS), by(TORCH, SLOW)
+    again = [dataclasses.replace(side, names=other) for side in (base, head)]
+    found = compare({NAMES: base, other: again[0]}, {NAMES: head, other: again[1]}, Gates())
+    said = "cpd is computed by torch (no compiler) in head, by kernels in base: 2 lines"
+    assert as_text(found).count(said) == 1
+    assert f"- {said}" in as_markdown(found)
+    assert "can't tell: other backends |" in as_markdown(found)
+    speed = json.loads(as_json(found))["lines"][0]["speed"]
+    assert speed["unlike"] == [
+        {"plugin": "cpd", "base": ["kernels", ""], "head": ["torch", "no compiler"]}
+    ]
+
+
+def test_the_accuracy_of_another_backend_is_gated():
+    found = judged(by(KERNELS), by(TORCH, SLOW, SCORES - 0.03))
+    assert found.accuracy.status == "worse"
+    assert found.regressed
+
+
+@pytest.mark.parametrize(
+    ("base", "head"),
+    [
+        (measured(SCORES), by(TORCH, SLOW)),
+        (by(KERNELS), measured(SCORES, speed=SLOW)),
+        (by(TORCH), by(Backend("torch", "switched off"), SLOW)),
+    ],
+)
+def test_the_same_or_an_unknown_backend_is_held_in_speed(base, head):
+    assert judged(base, head).speed.status == "slower"
+
+
+def test_another_backend_and_too_few_animals_decide_nothing():
+    base, head = by(KERNELS, scores=SCORES[:3]), by(TORCH, SLOW, SCORES[:3])
+    assert compare({NAMES: base}, {NAMES: head}, Gates()).undecided
+
+
 def test_combinations_of_one_side_are_listed():
     other = dataclasses.replace(measured(SCORES), names=("truth", "fdnc", *NAMES[2:]))
     base = {NAMES: measured(SCORES)}
@@ -180,6 +237,26 @@ def test_baseline_round_trip(tmp_path, speed):
     results = {NAMES: measured(np.round(SCORES, 6), speed=speed)}
     write_baseline(path, results)
     assert read_results(path) == results
+
+
+def test_a_baseline_holds_what_computed_where_there_was_a_choice(tmp_path):
+    path = tmp_path / "baseline.json"
+    results = {NAMES: measured(np.round(SCORES, 6), computed_by={"cpd": TORCH})}
+    write_baseline(path, results)
+    assert read_results(path) == results
+    write_baseline(path, {NAMES: measured(SCORES)})
+    assert "computed_by" not in path.read_text()
+
+
+@pytest.mark.parametrize("damaged", [["torch"], {"cpd": "torch"}, {"cpd": None}, 3])
+def test_a_damaged_record_of_backends_is_named(tmp_path, damaged):
+    path = tmp_path / "baseline.json"
+    write_baseline(path, {NAMES: measured(SCORES, computed_by={"cpd": TORCH})})
+    document = json.loads(path.read_text())
+    document["results"][0]["computed_by"] = damaged
+    path.write_text(json.dumps(document))
+    with pytest.raises(InputError, match="is no baseline"):
+        read_results(path)
 
 
 @pytest.mark.parametrize(

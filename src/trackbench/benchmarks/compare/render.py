@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
@@ -95,6 +96,8 @@ def _remarks(comparison: Comparison) -> list[str]:
         for side, missing in (("base", comparison.only_base), ("head", comparison.only_head))
         for names in missing
     ]
+    unlike = Counter(str(item) for line in comparison.lines for item in line.speed.unlike)
+    found += [f"{text}: {n} lines are held in accuracy alone" for text, n in unlike.items()]
     few = [line for line in comparison.lines if line.accuracy.status == "too few"]
     if few:
         found.append(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from trackbench.benchmarks.atomic import make_folder, write_atomically
+from trackbench.benchmarks.backends import backends_from_json
 from trackbench.benchmarks.collect import collect
 from trackbench.benchmarks.record import CONTAMINATED, FAILURES, OK, SCORED
 from trackbench.benchmarks.store import Store
@@ -18,6 +19,7 @@ from trackbench.errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from trackbench.benchmarks.backends import Backends
     from trackbench.benchmarks.collect import Group, GroupHead
 
 __all__ = [
@@ -95,6 +97,8 @@ class Measured:
     n_failed : int
         Rows without a score for a plugin's fault.
     speed : Speed, optional
+    computed_by : dict of str to Backend
+        Plugin and what computed it, of those that have a choice; empty where that isn't known.
     """
 
     names: Names
@@ -105,6 +109,7 @@ class Measured:
     contaminated: bool
     n_failed: int
     speed: Speed | None
+    computed_by: Backends = field(default_factory=dict)
 
     @property
     def mean(self) -> float:
@@ -141,6 +146,8 @@ def write_baseline(path: Path, results: dict[Names, Measured]) -> None:
     items = [asdict(results[names]) for names in sorted(results)]
     for item in items:
         item["by_unit"] = {unit: round(x, DIGITS) for unit, x in sorted(item["by_unit"].items())}
+        if not item["computed_by"]:
+            del item["computed_by"]
     document = {"trackbench_baseline": BASELINE_SCHEMA, "results": items}
     text = json.dumps(document, indent=1, allow_nan=False) + "\n"
     make_folder(path.parent)
@@ -167,6 +174,7 @@ def _measure(store: Store, group: Group) -> Measured:
         contaminated=any(row.status == CONTAMINATED for row, _ in counted),
         n_failed=sum(row.status in FAILURES for row in group.rows),
         speed=_speed(read_rounds(store, head)),
+        computed_by=head.computed_by,
     )
 
 
@@ -213,6 +221,7 @@ def _from_json(item: dict[str, Any]) -> Measured:
         bool(item["contaminated"]),
         int(item["n_failed"]),
         None if speed is None else _speed_from_json(speed),
+        backends_from_json(item.get("computed_by", {})),
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
+from trackbench.benchmarks.backends import unlike
 from trackbench.benchmarks.compare.resultset import DIGITS
 from trackbench.benchmarks.compare.statistics import holm, least_units, permutation_p, wilcoxon_p
 from trackbench.errors import NothingComparableError
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from trackbench.benchmarks.backends import Unlike
     from trackbench.benchmarks.compare.gates import Gates
     from trackbench.benchmarks.compare.resultset import Measured, Names, Speed
 
 __all__ = ["AccuracyVerdict", "Comparison", "Line", "SpeedVerdict", "compare"]
 
 AccuracyStatus = Literal["ok", "better", "worse", "too few", "failing", "marked"]
-SpeedStatus = Literal["ok", "faster", "slower", "unsure", "not measured"]
+SpeedStatus = Literal["ok", "faster", "slower", "unsure", "unlike", "not measured"]
 ACCURACY_EXPLAINED: Final[dict[str, str]] = {
     "ok": "no loss beyond the gate",
     "better": "significantly better",
@@ -36,6 +38,7 @@ SPEED_EXPLAINED: Final[dict[str, str]] = {
     "faster": "faster",
     "slower": "REGRESSION",
     "unsure": "can't tell: noise, or another kind of processor",
+    "unlike": "can't tell: other backends",
     "not measured": "not measured in both",
 }
 
@@ -81,6 +84,9 @@ class SpeedVerdict:
     least, most : float or None
         The smallest and largest of these. They are far apart where one side ran on another kind of
         processor.
+    unlike : tuple of Unlike
+        Plugins that another backend computed in head than in base, and why. Their seconds say
+        nothing about a change of the code: such a line is never slower or faster.
     """
 
     status: SpeedStatus
@@ -89,6 +95,7 @@ class SpeedVerdict:
     ratio: float | None = None
     least: float | None = None
     most: float | None = None
+    unlike: tuple[Unlike, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,7 +132,8 @@ class Comparison:
     def undecided(self) -> bool:
         """Whether no line could be decided at all, in accuracy or speed."""
         return all(
-            line.accuracy.status in {"too few", "marked"} and line.speed.status == "not measured"
+            line.accuracy.status in {"too few", "marked"}
+            and line.speed.status in {"unlike", "not measured"}
             for line in self.lines
         )
 
@@ -160,7 +168,7 @@ def compare(
             base[names].metric,
             head[names].unit,
             _accuracy((base[names], head[names]), pair, (down, up), gates, len(common)),
-            _speed(base[names].speed, head[names].speed, gates),
+            _speed_of_like(base[names], head[names], gates),
         )
         for names, pair, down, up in zip(common, pairs, lower, upper, strict=True)
     ]
@@ -217,6 +225,15 @@ def _accuracy(
 
 def _mean(values: NDArray[np.float64]) -> float | None:
     return float(values.mean()) if len(values) else None
+
+
+def _speed_of_like(base: Measured, head: Measured, gates: Gates) -> SpeedVerdict:
+    """Judge the speed where the same backends computed both sides, as far as they are known."""
+    found = _speed(base.speed, head.speed, gates)
+    differing = unlike(base.computed_by, head.computed_by)
+    if not differing or found.status == "not measured":
+        return found
+    return replace(found, status="unlike", unlike=differing)
 
 
 def _speed(base: Speed | None, head: Speed | None, gates: Gates) -> SpeedVerdict:

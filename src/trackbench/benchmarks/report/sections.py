@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from trackbench.benchmarks.backends import backends_from_json
 from trackbench.benchmarks.combination import way
 from trackbench.benchmarks.metrics import METRICS
 from trackbench.benchmarks.report.labs import by_lab
@@ -149,6 +150,12 @@ class Section:
     def groups(self) -> list[str]:
         """The labs, in alphabetical order."""
         return sorted({name for entry in self.entries for name in entry.headline["groups"]})
+
+    @property
+    def computed_by(self) -> list[str]:
+        """What computed the plugins that have a choice; earlier versions didn't write that."""
+        found = [backends_from_json(e.headline.get("computed_by", {})) for e in self.entries]
+        return sorted({f"{name} by {backend}" for own in found for name, backend in own.items()})
 
     @property
     def meaning(self) -> str:
