@@ -21,7 +21,8 @@ class FdncConfig(Config):
 
     device: Literal["cpu", "cuda"] = Field(default="cpu", description="where to compute")
     precision: Literal["bfloat16", "float32"] = Field(
-        default="bfloat16", description="of the networks' products; with torch, of the matching network alone"
+        default="bfloat16",
+        description="of the networks' products; with torch, of the matching network alone",
     )
     weights: Path | None = Field(
         default=None, description="a file that trackbench train fdnc wrote; None = the shipped one"
