@@ -214,6 +214,25 @@ def test_any_number_of_threads_gives_the_same_numbers(networks, threads, count):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("count", [2, 3, 16, 1000])
+def test_a_lone_cloud_on_all_threads_gives_the_same_numbers(networks, threads, count):
+    """Threads take its rows together; whoever comes first, and however often."""
+    threads(1)
+    encoded = networks.encode(cloud(50), **PLAIN)
+    sizes = (1, 4, 17, 96, 127, 128, 133)
+    wanted = [networks.scores(encoded, *padded([cloud(m, m)]), -1) for m in sizes]
+    poses = [networks.look_at_pose(*padded([cloud(m, m)]))[1] for m in sizes]
+    threads(count)
+    for _ in range(4):
+        np.testing.assert_array_equal(
+            networks.encode(cloud(50), **PLAIN).memories, encoded.memories
+        )
+        for m, table, logits in zip(sizes, wanted, poses, strict=True):
+            alone = padded([cloud(m, m)])
+            np.testing.assert_array_equal(networks.scores(encoded, *alone, -1), table)
+            np.testing.assert_array_equal(networks.look_at_pose(*alone)[1], logits)
+
+
 @pytest.mark.parametrize("m", [5, 33, 120])
 def test_rows_in_another_order_give_the_scores_in_that_order(networks, m):
     """Up to the rounding of sums in another order, which bfloat16 carries on."""

@@ -1,4 +1,4 @@
-"""The networks on the native kernels: one cloud a thread, several clouds side by side.
+"""The networks on the native kernels: several clouds side by side, a lone one on all threads.
 
 A lone volume is bound by a library's many calls, not by arithmetic; the kernels bring clouds from
 points to scores in one.
@@ -134,6 +134,7 @@ class NativeNetworks:
                 self.roles[0].ctypes.data,
                 memories.ctypes.data,
                 tokens.ctypes.data,
+                torch.get_num_threads(),
             )
         )
         scorers = [

@@ -18,7 +18,7 @@ CODE: Final = c_int
 FUNCTIONS: Final = {
     "memory": (COUNT, (COUNT, COUNT)),
     "pose": (CODE, (PLACE, PLACE, PLACE, PLACE, PLACE, PLACE, COUNT)),
-    "encode": (CODE, (PLACE, PLACE, PLACE, PLACE, PLACE)),
+    "encode": (CODE, (PLACE, PLACE, PLACE, PLACE, PLACE, COUNT)),
     "scores": (CODE, (PLACE, PLACE, PLACE, PLACE, COUNT, PLACE, COUNT)),
     "shift": (None, (COUNT, PLACE, COUNT, PLACE, NUMBER, NUMBER, COUNT)),
     "refine": (CODE, (COUNT, PLACE, COUNT, COUNT, PLACE, PLACE, PLACE, PLACE, COUNT)),

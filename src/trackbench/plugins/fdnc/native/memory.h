@@ -58,27 +58,25 @@ inline void transpose_pairs(const Half* from, long stride, Half* to, long to_str
     }
 }
 
-// Rows of `from` (padded, width), of bfloat16, to packed keys.
-inline void pack_keys(const Half* from, long width, const Memory& to) {
-    for (long head = 0; head < width / HEAD; ++head) {
-        for (long key = 0; key < to.padded; key += LANES) {
-            const long panel = key / PANEL * PANEL;
-            const long columns = to.padded - panel < PANEL ? to.padded - panel : PANEL;
-            Half* place = to.keys_of(head) + panel * HEAD + 2 * (key - panel);
-            transpose_pairs(from + key * width + head * HEAD, width, place, 2 * columns);
-        }
+// A head's features of rows (padded, stride), of bfloat16, to its packed keys.
+inline void pack_keys(const Half* from, long stride, const Memory& to, long head) {
+    for (long key = 0; key < to.padded; key += LANES) {
+        const long panel = key / PANEL * PANEL;
+        const long columns = to.padded - panel < PANEL ? to.padded - panel : PANEL;
+        Half* place = to.keys_of(head) + panel * HEAD + 2 * (key - panel);
+        transpose_pairs(from + key * stride, stride, place, 2 * columns);
     }
 }
 
-// Rows of `from` (padded, width) to packed values.
-inline void pack_values(const float* from, long width, const Memory& to) {
+// Rows first .. last - 1, both even, of `from` (padded, width) to packed values.
+inline void pack_values(const float* from, long width, const Memory& to, long first, long last) {
     std::uint16_t places[2 * LANES];
     for (int i = 0; i < LANES; ++i) {
         places[2 * i] = static_cast<std::uint16_t>(i);
         places[2 * i + 1] = static_cast<std::uint16_t>(LANES + i);
     }
     const __m512i order = _mm512_loadu_si512(places);
-    for (long key = 0; key < to.padded; key += 2) {
+    for (long key = first; key < last; key += 2) {
         for (long i = 0; i < width; i += LANES) {
             const __m512 even = _mm512_loadu_ps(from + key * width + i);
             const __m512 odd = _mm512_loadu_ps(from + (key + 1) * width + i);

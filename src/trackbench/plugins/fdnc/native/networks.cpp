@@ -1,4 +1,4 @@
-// The pose network and the matching network on clouds, one cloud a thread.
+// The pose network and the matching network on clouds.
 
 #include "network.h"
 
@@ -55,16 +55,20 @@ inline void pool(const Cloud& cloud, const Norm& norm, const Layer<float>& layer
     }
 }
 
-// Run task(i, cloud) for every cloud, embedded; they look at `others` points of another.
+// Run task(i, cloud, member) for every cloud, embedded; they look at `others` points of another.
+// Many clouds are computed one a thread, a lone one by all.
 template <typename Task>
 int each(
     const Network& network, const Clouds& clouds, const float* bias, long others, long threads,
     const Task& task) {
-    const long bytes = Cloud::bytes(network, clouds.most(), others);
+    const long team = clouds.size > 1 ? 1 : std::clamp(threads, 1L, MOST_THREADS);
+    const long bytes = Cloud::bytes(network, clouds.most(), others, team);
     const bool done = with_scratch(clouds.size, threads, bytes, [&](long i, Scratch& scratch) {
-        const Cloud cloud(network, clouds.counts[i], others, scratch);
-        cloud.begin(clouds.points(i), bias);
-        task(i, cloud);
+        const Cloud cloud(network, clouds.counts[i], others, team, scratch);
+        in_team(team, Cloud::steps(network), [&](Member& member) {
+            cloud.begin(member, clouds.points(i), bias);
+            task(i, cloud, member);
+        });
     });
     return done ? DONE : NO_MEMORY;
 }
@@ -85,28 +89,33 @@ std::int64_t trackbench_memory(std::int64_t width, std::int64_t count) {
 int trackbench_pose(
     const Network* network, const Clouds* clouds, const float* bias, const Norm* norm,
     const Layer<float>* layer, float* raw, std::int64_t threads) {
-    return each(*network, *clouds, bias, 0, threads, [&](long i, const Cloud& cloud) {
+    const auto task = [&](long i, const Cloud& cloud, Member& member) {
         for (long depth = 0; depth < network->depth; ++depth) {
-            cloud.pass(network->blocks[depth], nullptr);
+            cloud.pass(member, network->blocks[depth], nullptr);
         }
-        pool(cloud, *norm, *layer, raw + i * layer->columns);
-    });
+        member.share(1, [&](long) { pool(cloud, *norm, *layer, raw + i * layer->columns); });
+    };
+    return each(*network, *clouds, bias, 0, threads, task);
 }
 
 // A template: what tests see of it in every block, and its tokens after every block (depth, count,
 // width).
 int trackbench_encode(
-    const Network* network, const Clouds* one, const float* bias, Half* memories,
-    float* tokens) {
-    return each(*network, *one, bias, 0, 1, [&](long, const Cloud& cloud) {
+    const Network* network, const Clouds* one, const float* bias, Half* memories, float* tokens,
+    std::int64_t threads) {
+    const auto task = [&](long, const Cloud& cloud, Member& member) {
         const long numbers = cloud.count * network->width;
         const long kept = Memory::size(cloud.count, network->width);
         for (long depth = 0; depth < network->depth; ++depth) {
-            cloud.remember_for_others(network->blocks[depth], memories + depth * kept);
-            cloud.pass(network->blocks[depth], nullptr);
-            std::memcpy(tokens + depth * numbers, cloud.tokens, numbers * sizeof(float));
+            const Block& block = network->blocks[depth];
+            cloud.remember_for_others(member, block, memories + depth * kept);
+            cloud.pass(member, block, nullptr);
+            member.share(1, [&](long) {
+                std::memcpy(tokens + depth * numbers, cloud.tokens, numbers * sizeof(float));
+            });
         }
-    });
+    };
+    return each(*network, *one, bias, 0, threads, task);
 }
 
 // Scores (size, stride, columns) of tests after the first `last` blocks; rows of padding are left
@@ -116,18 +125,20 @@ int trackbench_scores(
     std::int64_t last, float* scores, std::int64_t threads) {
     const Layer<Half>& scorer = target->scorer;
     const long kept = Memory::size(target->count, network->width);
-    return each(*network, *clouds, bias, target->count, threads, [&](long i, const Cloud& cloud) {
+    const auto task = [&](long i, const Cloud& cloud, Member& member) {
         for (long depth = 0; depth < last; ++depth) {
             const Memory other(target->memories + depth * kept, target->count, network->width);
-            cloud.pass(network->blocks[depth], &other);
+            cloud.pass(member, network->blocks[depth], &other);
         }
         float* own = scores + i * clouds->stride * scorer.columns;
-        cloud.project(scorer.weight, scorer.columns, [&](long row, long column, __m512 sum) {
+        const auto give = [&](long row, long column, __m512 sum) {
             if (row >= cloud.count) return;
             const __m512 score = _mm512_add_ps(sum, _mm512_loadu_ps(scorer.bias + column));
             _mm512_storeu_ps(own + row * scorer.columns + column, score);
-        });
-    });
+        };
+        cloud.project(member, scorer.weight, scorer.columns, give);
+    };
+    return each(*network, *clouds, bias, target->count, threads, task);
 }
 
 }  // extern "C"

@@ -10,6 +10,10 @@
 
 namespace trackbench::networks {
 
+// What is done with sums is known where a product is called: without this the compiler makes one
+// function for several calls, 2 % slower.
+#define INLINE __attribute__((always_inline)) inline
+
 constexpr long ROWS = 6;      // of a product's tile: with four vectors of columns, 24 sums and
 constexpr long VECTORS = 4;   // four columns' loads fill 28 of the 32 registers
 constexpr long PANEL = VECTORS * LANES;
@@ -41,7 +45,7 @@ inline void multiply_add(
 }
 
 template <int V, typename Give>
-inline void tile(const Left& left, const Half* panel, long depth, const Give& give) {
+INLINE void tile(const Left& left, const Half* panel, long depth, const Give& give) {
     __m512 sums[ROWS][V];
     for (auto& row : sums) {
         for (auto& sum : row) sum = _mm512_setzero_ps();
@@ -55,7 +59,7 @@ inline void tile(const Left& left, const Half* panel, long depth, const Give& gi
 // left (rows, depth) times a packed matrix of `columns` columns, a multiple of 16:
 // give(row, column, 16 sums). Rows are computed in steps of ROWS.
 template <typename Give>
-inline void product(
+INLINE void product(
     const Left& left, long rows, long depth, const Half* packed, long columns, const Give& give) {
     for (long first = 0; first < columns; first += PANEL) {
         const Half* panel = packed + first * depth;
