@@ -164,7 +164,7 @@ def stages_of(
     clouds = [canonical_points(test)[0] for test in tests]
     width = -(-max(map(len, clouds)) // engine.BUCKET) * engine.BUCKET
     padded = engine.Clouds.padded(clouds, width)
-    posed, _ = own._anatomical(padded, sure_poses)
+    posed = own._anatomical(padded, sure_poses)
     raw = own.networks.scores
     pairs = [(one.scores, one.points) for one in own._looked(known, posed)]
     joined = [one.scores for one in tables.refined_all(pairs, known.bendable, own.refinement)]

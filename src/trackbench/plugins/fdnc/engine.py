@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
     from trackbench.plugins.fdnc.config import FdncConfig
     from trackbench.plugins.fdnc.networks import Encoded
-    from trackbench.plugins.fdnc.pose import Looks, Poses
+    from trackbench.plugins.fdnc.pose import Looks
     from trackbench.plugins.fdnc.refine import Bendable
 
     Floats = NDArray[np.float32]
-    PoseSearch = Callable[[Looks, Floats, NDArray[np.bool_]], Poses]
+    PoseSearch = Callable[[Looks, Floats, NDArray[np.bool_]], Floats]
 
 __all__ = ["BUCKET", "FEWEST_POINTS", "Engine", "Template"]
 
@@ -165,7 +165,7 @@ class Engine:
     @torch.inference_mode()
     def encode(self, points: Floats) -> Template:
         """Encode a template (n, 3), n >= FEWEST_POINTS, in its principal axes (`points`)."""
-        clouds, _ = self._anatomical(Clouds.padded([points], len(points)), agreed_poses)
+        clouds = self._anatomical(Clouds.padded([points], len(points)), agreed_poses)
         return self._template(clouds.zyx_um[0])
 
     def _template(self, zyx_um: Floats) -> Template:
@@ -192,20 +192,17 @@ class Engine:
             found.update(zip(batch, self._compare(template, clouds), strict=True))
         return [found[i] for i in range(len(tests))]
 
-    def _anatomical(self, clouds: Clouds, find: PoseSearch) -> tuple[Clouds, list[Floats]]:
-        """Turn clouds to the anatomical frame; give what turns each to its other poses too."""
+    def _anatomical(self, clouds: Clouds, find: PoseSearch) -> Clouds:
+        """Turn clouds to the anatomical frame."""
         poses = find(self.networks.look_at_pose, clouds.zyx_um, clouds.mask)
         # in another batch the last digits differ, of which bfloat16 would make thousandths
-        matrices = np.round(poses.matrices * POSE_GRID) / np.float32(POSE_GRID)
-        back = matrices.transpose(0, 2, 1)
-        turns = [one @ others for one, others in zip(back, poses.others, strict=True)]
-        return Clouds(clouds.zyx_um @ matrices, clouds.mask), turns
+        matrices = np.round(poses * POSE_GRID) / np.float32(POSE_GRID)
+        return Clouds(clouds.zyx_um @ matrices, clouds.mask)
 
     @torch.inference_mode()
     def _compare(self, template: Template, clouds: Clouds) -> list[Floats]:
-        tests, turns = self._anatomical(clouds, sure_poses)
-        looks = zip(self._looked(template, tests), turns, strict=True)
-        return self._matched([self._placed(template, seen, others) for seen, others in looks])
+        seen = self._looked(template, self._anatomical(clouds, sure_poses))
+        return self._matched([self._placed(template, one) for one in seen])
 
     def _matched(self, placed: Sequence[tuple[Template, Seen]]) -> list[Floats]:
         """Refine tests, all that meet the same template together; give their log-probabilities."""
@@ -217,24 +214,20 @@ class Engine:
             found.update(zip(rows, log_posteriors([one.scores for one in refined]), strict=True))
         return [found[i] for i in range(len(placed))]
 
-    def _placed(self, template: Template, seen: Seen, turns: Floats) -> tuple[Template, Seen]:
-        """Try other poses of a test where there is doubt.
-
-        First those that the pose network thought of, then all, then all of the template.
-        """
-        for others in (turns, TURNS):
-            if len(others) and (others is turns or seen.certainty < LEAST_CERTAINTY):
-                seen = _surer(seen, self._turned(template, seen.points, others))
+    def _placed(self, template: Template, seen: Seen) -> tuple[Template, Seen]:
+        """Try other poses of a test where there is doubt, then of the template too."""
+        if seen.certainty < LEAST_CERTAINTY:
+            seen = _surer(seen, self._turned(template, seen.points))
         if seen.certainty < LEAST_CERTAINTY:
             for turned in self._in_other_poses(template):
-                other = self._turned(turned, seen.points, TURNS)
+                other = self._turned(turned, seen.points)
                 if _surer(seen, other) is other:
                     template, seen = turned, other
         return template, seen
 
-    def _turned(self, template: Template, points: Floats, turns: Floats) -> Seen:
-        """Turn a test and keep what matches most surely by the first level of the network."""
-        every = Clouds(points @ turns, np.ones((len(turns), len(points)), dtype=np.bool_))
+    def _turned(self, template: Template, points: Floats) -> Seen:
+        """Turn a test every way; keep what matches most surely by the first level."""
+        every = Clouds(points @ TURNS, np.ones((len(TURNS), len(points)), dtype=np.bool_))
         values = [seen.certainty for seen in self._seen(template, every, 0)]
         return self._looked(template, every.take([int(np.argmax(values))]))[0]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     Vectors = NDArray[np.float64]
     Looks = Callable[[Floats, NDArray[np.bool_]], tuple[Floats, Floats]]
 
-__all__ = ["Poses", "agreed_poses", "best_pose", "pose_matrix", "sure_poses"]
+__all__ = ["agreed_poses", "best_pose", "pose_matrix", "sure_poses"]
 
 PROPER_SIGNS: Final = np.array(
     [(1.0, 1.0, 1.0), (-1.0, 1.0, -1.0), (-1.0, -1.0, 1.0), (1.0, -1.0, -1.0)], dtype=np.float32
@@ -40,45 +39,25 @@ NEXT: Final = np.array([1, 2, 0])
 LAST: Final = np.array([2, 0, 1])
 
 
-@dataclass(frozen=True, eq=False)
-class Poses:
-    """Poses of some clouds.
-
-    Parameters
-    ----------
-    matrices : (b, 3, 3) array of float32
-        To the anatomical frame: `points @ matrix`.
-    others : tuple of b arrays (k, 3, 3) of float32
-        Other poses that a cloud may have; none where the pose is sure.
-    """
-
-    matrices: Floats
-    others: tuple[Floats, ...]
-
-
-def sure_poses(look: Looks, zyx_um: Floats, mask: NDArray[np.bool_]) -> Poses:
+def sure_poses(look: Looks, zyx_um: Floats, mask: NDArray[np.bool_]) -> Floats:
     """Give the poses that the network is sure of; where it isn't, see `agreed_poses`.
 
-    Parameters and returns are those of `agreed_poses`; a pose found at one look counts as sure.
+    Parameters and returns are those of `agreed_poses`.
     """
     slope, logits = look(zyx_um, mask)
     probability = _probabilities(logits)
     matrices = _best(slope, probability)
-    others = [matrices[:0]] * len(matrices)
     unsure = np.flatnonzero(_certainty(probability) <= SURE)
     if len(unsure):
-        agreed = agreed_poses(look, zyx_um[unsure], mask[unsure])
-        matrices[unsure] = agreed.matrices
-        for row, different in zip(unsure, agreed.others, strict=True):
-            others[row] = different
-    return Poses(matrices, tuple(others))
+        matrices[unsure] = agreed_poses(look, zyx_um[unsure], mask[unsure])
+    return matrices
 
 
-def agreed_poses(look: Looks, zyx_um: Floats, mask: NDArray[np.bool_]) -> Poses:
+def agreed_poses(look: Looks, zyx_um: Floats, mask: NDArray[np.bool_]) -> Floats:
     """Give the poses on which the four proper choices of the axes' signs agree.
 
     The signs of principal axes are arbitrary, the network's errors depend on them. The guess
-    nearest to all others is averaged with those that are close to it; the rest are others.
+    nearest to all others is averaged with those that are close to it.
 
     Parameters
     ----------
@@ -87,6 +66,11 @@ def agreed_poses(look: Looks, zyx_um: Floats, mask: NDArray[np.bool_]) -> Poses:
     zyx_um : (b, n, 3) array of float32
         In their principal axes.
     mask : (b, n) array of bool
+
+    Returns
+    -------
+    (b, 3, 3) array of float32
+        To the anatomical frame: `points @ matrix`.
     """
     count = len(PROPER_SIGNS)
     flipped = (zyx_um * PROPER_SIGNS[:, None, None]).reshape(-1, *zyx_um.shape[1:])
@@ -97,8 +81,8 @@ def agreed_poses(look: Looks, zyx_um: Floats, mask: NDArray[np.bool_]) -> Poses:
     near = alike[np.arange(len(chosen)), chosen] > 1 + 2 * AGREEMENT_COSINE
     mean = np.einsum("ha,ahij->hij", near.astype(np.float32), guesses)
     left, _, right = np.linalg.svd(mean)
-    others = tuple(guesses[~near[i], i] for i in range(len(near)))
-    return Poses((left @ right).astype(np.float32), others)
+    agreed: Floats = (left @ right).astype(np.float32)
+    return agreed
 
 
 def best_pose(slope: Floats, logits: Floats) -> Floats:
