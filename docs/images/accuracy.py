@@ -29,8 +29,8 @@ TITLES = {
     "nguyen2017": "A moving worm, volume to volume\n(nguyen2017, one template)",
 }
 COLORS = {"fdnc": "tab:blue", "cpd": "tab:orange", "nearest": "tab:gray"}
-BELOW = {"cpd"}
-"""Labels that go under their point, where two points lie close together."""
+BELOW = {("chaudhary", "cpd")}
+"""Labels that go under their point, since something else lies above it."""
 
 
 def draw(rows, target):
@@ -52,7 +52,7 @@ def draw(rows, target):
                 ha="right" if right else "left",
             )
         ax.set(
-            xscale="log", xlim=(2e-4, 30), ylim=(0, 1.02), title=title, xlabel="seconds per volume"
+            xscale="log", xlim=(2e-4, 60), ylim=(0, 1.02), title=title, xlabel="seconds per volume"
         )
         ax.grid(alpha=0.3)
     axes[0].set_ylabel("share of neurons matched correctly (M_pair)")
@@ -70,7 +70,7 @@ def _point(ax, row):
     ax.annotate(
         label,
         (row["seconds_per_volume"], row["mean"]),
-        xytext=(-4, -20) if row["matcher"] in BELOW else (-4, 9),
+        xytext=(-4, -20) if (row["protocol"], row["matcher"]) in BELOW else (-4, 9),
         textcoords="offset points",
         color=color,
         weight="bold",
