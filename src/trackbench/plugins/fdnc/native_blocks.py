@@ -84,7 +84,7 @@ class NativeNetworks:
 
     def __init__(self, library: CDLL, trained: Trained) -> None:
         poses, matching = trained.poses, trained.network
-        self.library = declared(library)
+        self.kernels = declared(library)
         self.matching, self.levels = matching, matching.levels
         self.pose, self.match = (
             PackedNetwork(one.embed, one.rotary.get_buffer("frequencies"), one.trained_blocks)
@@ -109,7 +109,7 @@ class NativeNetworks:
         clouds = PackedClouds(zyx_um, mask)
         raw = np.empty((len(mask), self.pooled.layer.columns), dtype=np.float32)
         checked(
-            self.library.trackbench_pose(
+            self.kernels.trackbench_pose(
                 self.pose.address,
                 clouds.address,
                 self.pose_bias.ctypes.data,
@@ -128,7 +128,7 @@ class NativeNetworks:
         memories = np.empty((self.match.depth, self._memory(count)), dtype=np.uint16)
         tokens = np.empty((self.match.depth, count, self.match.width), dtype=np.float32)
         checked(
-            self.library.trackbench_encode(
+            self.kernels.trackbench_encode(
                 self.match.address,
                 clouds.address,
                 self.roles[0].ctypes.data,
@@ -166,7 +166,7 @@ class NativeNetworks:
         clouds, scorer = PackedClouds(zyx_um, mask), template.scorers[level].layer
         scores = np.empty((*mask.shape, scorer.columns), dtype=np.float32)
         checked(
-            self.library.trackbench_scores(
+            self.kernels.trackbench_scores(
                 self.match.address,
                 clouds.address,
                 self.roles[1].ctypes.data,
@@ -180,5 +180,5 @@ class NativeNetworks:
 
     def _memory(self, count: int) -> int:
         """Numbers that a block keeps of a template of so many points."""
-        size: int = self.library.trackbench_memory(self.match.width, count)
+        size: int = self.kernels.trackbench_memory(self.match.width, count)
         return size

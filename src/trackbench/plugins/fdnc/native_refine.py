@@ -80,7 +80,7 @@ def _settings(settings: Refinement) -> _Settings:
 def _kernels() -> CDLL:
     found = library()
     if found is None:
-        raise RuntimeError("the native kernels are absent: ask kernels.library() first")
+        raise RuntimeError("the native kernels are absent")
     return declared(found)
 
 
