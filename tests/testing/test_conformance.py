@@ -130,6 +130,12 @@ class LeavesLock(Base):
         return super().match_pair(template, test)
 
 
+class Vague(Base):
+    """Says in a word of its own what computes it."""
+
+    backend = "fast"
+
+
 class Undocumented(Base):
     __doc__ = ""
 
@@ -150,6 +156,7 @@ class Undocumented(Base):
         (LeavesLock, "spawn_and_kill"),
         (Unseeded, "beats_random"),
         (Undocumented, "documented"),
+        (Vague, "backend"),
     ],
 )
 def test_each_check_catches_what_it_is_for(cls, caught_by, tmp_path, monkeypatch):

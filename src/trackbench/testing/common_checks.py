@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from trackbench.core.hookspecs import ENTRY_POINT_GROUP
+from trackbench.core.plugin import Backend
 from trackbench.testing.process_checks import check_other_process, importable
 
 if TYPE_CHECKING:
@@ -34,6 +35,13 @@ def check_config(cls: type[Plugin[Any]]) -> None:
     assert cls.Config.model_validate_json(config.model_dump_json()) == config
     assert cls.Config.model_config.get("frozen"), "Config must stay frozen"
     assert cls.Config.model_config.get("extra") == "forbid", "Config must forbid unknown fields"
+
+
+def check_backend(cls: type[Plugin[Any]]) -> None:
+    """What computes it is a `Backend`, the same whenever asked for: results are kept by it."""
+    backend = cls().backend
+    assert isinstance(backend, Backend), f"backend is {backend!r}, not a Backend(name, why)"
+    assert backend == cls().backend, "backend changes from one question to the next"
 
 
 def check_import_light(cls: type[Plugin[Any]]) -> None:
@@ -73,6 +81,7 @@ def _python(code: str) -> str:
 COMMON: Final[tuple[Callable[[type[Plugin[Any]]], None], ...]] = (
     check_documented,
     check_config,
+    check_backend,
     check_import_light,
     check_other_process,
 )
